@@ -1,0 +1,42 @@
+"""A clip: one stretch of one audio file, the unit that is encoded, scored and recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One stretch of an audio file. Its name is unique in its corpus and does not depend on the machine."""
+
+    name: str
+    """Path relative to the corpus' root with `/`; a cut adds `#start-end` in seconds: `speech/a.flac#120-240`."""
+    path: Path
+    start_s: float = 0.0
+    seconds: float | None = None
+    """Length of the stretch; None: to the end of the file."""
+    domain: str | None = None
+    """`speech`, `music`, `sound`; None where unknown."""
+    dataset: str | None = None
+    speaker: str | None = None
+    label: str | None = None
+    split: str | None = None
+
+
+class Corpus(Protocol):
+    """A named, ordered set of clips. Iterating opens no audio file, so that a broken one costs only its own record."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def licence(self) -> str:
+        """Of the data, as far as known; empty where unknown."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Clip]: ...

@@ -1,0 +1,37 @@
+"""Everything that codeczoo.benchmarks raises on purpose.
+
+BenchmarkError              base of all below; its text is a sentence for the user
+├── InvalidCorpus           missing, empty, or two clips of one name
+├── InvalidClip             one file: not audio, no samples, NaN (the run goes on without it)
+├── UnknownSuite            no such suite or corpus; the nearest names are listed
+└── InvalidRun              a run folder of another schema, or in use, or without records
+"""
+
+from __future__ import annotations
+
+from codeczoo.codecs import CodecError
+from codeczoo.metrics import MetricError
+
+
+class BenchmarkError(Exception):
+    """Base class: catch it to show the user one sentence instead of a traceback."""
+
+
+class InvalidCorpus(BenchmarkError):
+    """A corpus cannot be used as a whole."""
+
+
+class InvalidClip(BenchmarkError):
+    """One clip of a corpus cannot be used."""
+
+
+class UnknownSuite(BenchmarkError):
+    """No suite or corpus of this name."""
+
+
+class InvalidRun(BenchmarkError):
+    """A run folder cannot be continued or read."""
+
+
+USER_ERRORS = (BenchmarkError, CodecError, MetricError)
+"""What the command line shows as one sentence."""

@@ -1,0 +1,106 @@
+"""Records: one JSON object a (codec, clip), append-only, never an average. Every report is a pure function of them.
+
+A run is a folder with `run.json` (what was asked, versions, hardware) and `records.jsonl`. One line of the latter:
+
+    {"schema": 1,
+     "codec": "opus@12kbps",             operating point, rate resolved
+     "codec_fingerprint": "3f0c...",     codec, packages, weights: see codeczoo.codecs.fingerprint
+     "codec_facts": {"bitrate_kbps": 12.0, "tokens_per_second": null, "n_codebooks": 0, "sample_rate": 48000, ...},
+     "corpus": "speech",
+     "clip": "speech/a.flac",            name in the corpus
+     "clip_sha256": "9a1f...",           of the audio file, with the stretch where one was cut
+     "seconds": 3.2, "domain": "speech", "dataset": "libritts", "speaker": "p225",
+     "sample_rate": 24000, "channels": 1,                       of the reference file
+     "bits": {"nominal": ..., "packed": ..., "payload": ..., "side": ...},   bits of this clip, see below
+     "tokens": 240,                      over all codebooks; null for byte codecs
+     "scores": {"pesq_wb": 3.91},        plain numbers under the metric's name
+     "undefined": {"utmos": "reason"},   the metric has no value for this clip
+     "failed": {"encode": "reason"},     a step (read, encode, decode) or a metric that raised
+     "identities": {"pesq_wb": "1c9d04aa"},        short hash of each metric's identity, for scores and undefined
+     "reference_scores": {"utmos": 4.05},          the reference's own, for metrics that look at one signal
+     "delay_ms": 6.5,                    of the estimate behind the reference, by cross-correlation; null if unknown
+     "clipped": {"input": 0, "output": 3},         samples outside [-1, 1]
+     "length_difference": 0,             samples of the estimate minus samples of the reference, before trimming
+     "timing": {"encode_s": ..., "decode_s": ..., "encode_rtf": ..., "decode_rtf": ..., "threads": 1,
+                "device": "cpu", "warm_up": true, "busy_workers": 2}}
+
+Bits: `nominal` sum of frame rate x log2(entries) x seconds; `packed` the tokens really produced, ceil(log2(entries)) bits
+each, plus `side`; `side` side information alone; `payload` bytes really produced, for byte codecs; `stated` for
+audio that another program decoded.
+
+A later line of the same (codec, clip) adds its scores to the earlier one; if its fingerprint or clip hash differs, it
+replaces it. Real-time factors are seconds of computing a second of audio: below 1 is faster than real time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from .errors import InvalidRun
+
+SCHEMA = 1
+RECORDS_FILE = "records.jsonl"
+RUN_FILE = "run.json"
+
+Record = dict[str, Any]
+Key = tuple[str, str, str]
+"""(codec, corpus, clip)."""
+
+_MERGED = ("scores", "undefined", "failed", "identities", "reference_scores")
+
+
+def key_of(record: Record) -> Key:
+    """What a record is about."""
+    return record["codec"], record.get("corpus", ""), record["clip"]
+
+
+def read_lines(path: Path) -> Iterator[Record]:
+    """The records of a file, one a line, without merging. A torn last line is passed over; a torn line elsewhere, or
+    one of another schema, raises InvalidRun."""
+    torn: str | None = None
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            if torn is not None:
+                raise InvalidRun(torn)
+            try:
+                record = json.loads(line)
+            except json.JSONDecodeError:
+                torn = f"{path}:{number} is not a JSON record; the file was edited or damaged. Restore or delete it."
+                continue
+            schema = record.get("schema") if isinstance(record, dict) else None
+            if schema != SCHEMA:
+                raise InvalidRun(f"{path}:{number} has schema {schema!r}; this version reads schema {SCHEMA}.")
+            yield record
+
+
+def merge(records: Iterable[Record]) -> dict[Key, Record]:
+    """Records by key, later lines added to earlier ones, or replacing them where codec or clip have changed."""
+    merged: dict[Key, Record] = {}
+    for record in records:
+        key = key_of(record)
+        known = merged.get(key)
+        same = known is not None and all(
+            known.get(field) == record.get(field) for field in ("codec_fingerprint", "clip_sha256")
+        )
+        if known is None or not same:
+            merged[key] = record
+            continue
+        for metric in record.get("identities", {}):
+            for field in _MERGED:
+                known.get(field, {}).pop(metric, None)
+        updated = {**known, **record}
+        for field in _MERGED:
+            updated[field] = {**known.get(field, {}), **record.get(field, {})}
+        merged[key] = updated
+    return merged
+
+
+def load(path: Path) -> list[Record]:
+    """The merged records of a run folder or of one `.jsonl` file. Raises InvalidRun."""
+    file = path / RECORDS_FILE if path.is_dir() else path
+    if not file.is_file():
+        raise InvalidRun(f"{path} holds no records: {file} does not exist. A run folder is made by `codeczoo bench`.")
+    return list(merge(read_lines(file)).values())

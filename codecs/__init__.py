@@ -1,0 +1,50 @@
+"""Audio tokenizers behind one small contract: audio -> tokens -> audio.
+
+>>> from codeczoo import codecs
+>>> codecs.spec("pcm:16").sample_rate
+48000
+
+`load(name)` gives a codec, `spec(name)` its facts without loading it, `names()` every operating point. Importing this
+package imports no torch; a codec's own packages are imported when it is loaded.
+"""
+
+from .base import Codec, EmbeddingCodec, Encoded, Family, Spec, StreamingCodec
+from .errors import (
+    CodecError,
+    DecodedAudioMissing,
+    InvalidAudio,
+    InvalidTokens,
+    MissingDependency,
+    UnknownCodec,
+    UnknownRate,
+    WeightsCorrupt,
+    WeightsMissing,
+)
+from .names import Name, parse
+from .registry import expand, families, family, load, names, spec
+
+__all__ = [
+    "Codec",
+    "CodecError",
+    "DecodedAudioMissing",
+    "EmbeddingCodec",
+    "Encoded",
+    "Family",
+    "InvalidAudio",
+    "InvalidTokens",
+    "MissingDependency",
+    "Name",
+    "Spec",
+    "StreamingCodec",
+    "UnknownCodec",
+    "UnknownRate",
+    "WeightsCorrupt",
+    "WeightsMissing",
+    "expand",
+    "families",
+    "family",
+    "load",
+    "names",
+    "parse",
+    "spec",
+]

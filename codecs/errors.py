@@ -1,0 +1,50 @@
+"""Everything that codeczoo.codecs raises on purpose.
+
+CodecError                  base of all below; its text is a sentence for the user
+├── UnknownCodec            no such name; the nearest names are listed
+├── UnknownRate             the codec exists, this rate does not; its rates are listed
+├── MissingDependency       an optional package is not installed; the extra is named
+├── WeightsMissing          weights are not on this machine; how to get them is said
+├── WeightsCorrupt          weights are there, but not the ones this codec is defined by
+├── InvalidAudio            the audio breaks the contract (shape, dtype, NaN, empty)
+├── InvalidTokens           tokens break the contract, or belong to another codec
+└── DecodedAudioMissing     `decoded:DIR` holds no usable file for a clip
+"""
+
+from __future__ import annotations
+
+
+class CodecError(Exception):
+    """Base class: catch it to show the user one sentence instead of a traceback."""
+
+
+class UnknownCodec(CodecError):
+    """The name is not in the registry."""
+
+
+class UnknownRate(CodecError):
+    """The codec has no operating point of this rate."""
+
+
+class MissingDependency(CodecError):
+    """A package of an extra is needed and not installed."""
+
+
+class WeightsMissing(CodecError):
+    """The weights are in none of the places that are searched."""
+
+
+class WeightsCorrupt(CodecError):
+    """A weight file's checksum, size or layout is not the declared one."""
+
+
+class InvalidAudio(CodecError):
+    """The audio given to a codec breaks its contract."""
+
+
+class InvalidTokens(CodecError):
+    """The tokens given to a codec break its contract."""
+
+
+class DecodedAudioMissing(CodecError):
+    """A folder of decoded audio lacks the file for a clip, or holds two."""

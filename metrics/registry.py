@@ -1,0 +1,56 @@
+"""The registry of metrics: one literal table from names to where their measures are defined, imported when asked for."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterable
+
+from .base import Features, Measure, Metric, Signal, Undefined, UnknownMetric, check_pair
+
+TABLE: dict[str, str] = {
+    # "pesq_wb": "codeczoo.metrics.pesq:WIDE_BAND",
+}
+"""Metric -> `module:attribute` of its `Measure`."""
+
+
+def names() -> tuple[str, ...]:
+    """Every metric, in the table's order."""
+    return tuple(TABLE)
+
+
+def measure(name: str) -> Measure:
+    """The measure that gives a metric. Raises UnknownMetric with the nearest names."""
+    if name not in TABLE:
+        near = difflib.get_close_matches(name, TABLE, n=4, cutoff=0.4)
+        hint = f"Nearest: {', '.join(near)}." if near else f"There are: {', '.join(TABLE)}."
+        raise UnknownMetric(f"There is no metric named {name!r}. {hint} `codeczoo list metrics` shows all.")
+    module, _, attribute = TABLE[name].partition(":")
+    found = getattr(importlib.import_module(module), attribute)
+    assert isinstance(found, Measure), TABLE[name]
+    return found
+
+
+def metric(name: str) -> Metric:
+    """Facts of one metric. Raises UnknownMetric."""
+    return next(metric for metric in measure(name).metrics if metric.name == name)
+
+
+def measures(metric_names: Iterable[str]) -> tuple[Measure, ...]:
+    """The distinct measures that give these metrics, in order of first use."""
+    return tuple(dict.fromkeys(measure(name) for name in metric_names))
+
+
+def score(
+    name: str, reference: Signal, estimate: Signal, sample_rate: int, reference_features: Features | None = None
+) -> float:
+    """One metric of one clip: mono float32 `[T]`, reference first, at `sample_rate` Hz.
+
+    Raises Undefined where the clip has no value, MetricError where the call is wrong.
+    """
+    found = measure(name)
+    check_pair(reference, estimate, sample_rate, (name,), found.sample_rate)
+    value = found.compare(reference, estimate, sample_rate, reference_features)[name]
+    if isinstance(value, Undefined):
+        raise value
+    return value
