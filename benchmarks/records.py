@@ -24,8 +24,8 @@ A run is a folder with `run.json` (what was asked, versions, hardware) and `reco
      "timing": {"encode_s": ..., "decode_s": ..., "encode_rtf": ..., "decode_rtf": ..., "threads": 1,
                 "device": "cpu", "warm_up": true, "busy_workers": 2}}
 
-Bits: `nominal` sum of frame rate x log2(entries) x seconds; `packed` the tokens really produced, ceil(log2(entries)) bits
-each, plus `side`; `side` side information alone; `payload` bytes really produced, for byte codecs; `stated` for
+Bits: `nominal` sum of frame rate x log2(entries) x seconds; `packed` the tokens really produced at ceil(log2(entries))
+bits each, plus `side`; `side` side information alone; `payload` bytes really produced, for byte codecs; `stated` for
 audio that another program decoded.
 
 A later line of the same (codec, clip) adds its scores to the earlier one; if its fingerprint or clip hash differs, it

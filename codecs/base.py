@@ -159,7 +159,7 @@ class Family:
     name: str
     """`encodec:24khz`: the part of the name before `@`."""
     rates: tuple[str, ...]
-    """Canonical rates in rising order (`6kbps`, `9q`, a preset); `("",)` where there is just one point without a name."""
+    """Canonical rates in rising order (`6kbps`, `9q`, a preset); `("",)` where there is one point without a rate."""
     describe: Callable[[str], Spec]
     """Rate to facts. Imports neither torch nor the codec's package."""
     build: Callable[[str, str], Codec]

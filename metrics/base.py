@@ -38,7 +38,7 @@ class MetricWeightsMissing(MetricError):
     """The metric's model is not on this machine; how to get it is said."""
 
 
-class Undefined(Exception):  # noqa: N818 - not an error: an answer without a number
+class Undefined(Exception):
     """This clip has no value under this metric, for the reason given as text."""
 
 
@@ -109,6 +109,5 @@ def check_pair(
     if demanded is not None and sample_rate != demanded:
         raise MetricError(f"{names[0]} takes audio at {demanded} Hz; got {sample_rate} Hz. Resample first.")
     if len(reference) != len(estimate):
-        raise MetricError(
-            f"{names[0]} takes signals of equal length; got {len(reference)} and {len(estimate)} samples."
-        )
+        lengths = f"{len(reference)} and {len(estimate)}"
+        raise MetricError(f"{names[0]} takes signals of equal length; got {lengths} samples.")

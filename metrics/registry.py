@@ -1,4 +1,4 @@
-"""The registry of metrics: one literal table from names to where their measures are defined, imported when asked for."""
+"""The registry of metrics: one literal table from names to where their measures are defined, imported late."""
 
 from __future__ import annotations
 
