@@ -1,0 +1,207 @@
+"""Audio files in, mono float32 out: the one place of the harness that opens a user's audio.
+
+Conventions
+
+* read through libsndfile: WAV, FLAC, Ogg Vorbis and Opus, MP3, AIFF, AU, CAF, W64; nothing is guessed from the suffix
+* mono is the mean over channels; samples beyond 1 of float files are kept, integers become [-1, 1)
+* a stretch is samples round(start x rate) to round((start + seconds) x rate), so that consecutive stretches share no
+  sample and leave none out; one that ends beyond the file ends with the file
+* whatever cannot be measured (not audio, truncated, no samples, NaN) raises InvalidClip: nothing is repaired in silence
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+
+from codeczoo.codecs.fingerprint import sha256_of
+from codeczoo.metrics.base import Audio
+
+from .clip import Clip
+from .errors import InvalidClip
+
+if TYPE_CHECKING:
+    import soundfile
+
+AUDIO_SUFFIXES = (
+    ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".au", ".caf", ".w64", ".rf64",
+)  # fmt: skip
+UNREAD_SUFFIXES = (".m4a", ".mp4", ".aac", ".webm", ".wma", ".mka", ".amr", ".ac3")
+"""Audio that libsndfile does not read: folders say that such files are left out instead of passing over them."""
+
+LOWEST_RATE_HZ = 4_000
+HIGHEST_RATE_HZ = 192_000
+
+_BLOCK_FRAMES = 1 << 20
+_IN_MEMORY_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """What a file's header says."""
+
+    sample_rate: int
+    """Hz."""
+    channels: int
+    frames: int
+    """Samples a channel."""
+    subtype: str
+    """libsndfile's word for the sample format: `PCM_16`, `FLOAT`, `VORBIS`."""
+
+    @property
+    def seconds(self) -> float:
+        return self.frames / self.sample_rate
+
+
+@dataclass(frozen=True, eq=False)
+class ClipAudio:
+    """A clip that was read, checked and hashed in one pass."""
+
+    audio: Audio
+    """Mono float32 `[T]`, T >= 1, finite."""
+    info: AudioInfo
+    """Of the whole file."""
+    sha256: str
+
+
+def probe(path: Path) -> AudioInfo:
+    """A file's header. Raises InvalidClip."""
+    with _opened(path) as file:
+        return _info(path, file)
+
+
+def read_mono(path: Path, start_s: float = 0.0, seconds: float | None = None) -> tuple[Audio, int]:
+    """A stretch of a file as mono float32 `[T]`, and its sample rate in Hz. Raises InvalidClip."""
+    with _opened(path) as file:
+        blocks = list(_blocks(path, file, start_s, seconds, _BLOCK_FRAMES))
+        return _joined(blocks), file.samplerate
+
+
+def read_blocks(
+    path: Path, start_s: float = 0.0, seconds: float | None = None, block_frames: int = _BLOCK_FRAMES
+) -> Iterator[Audio]:
+    """`read_mono` in blocks float32 `[T_i]` of `block_frames` samples (the last may be shorter), in memory that does
+    not grow with the file. Raises InvalidClip, as late as the block that is wrong."""
+    if block_frames < 1:
+        raise ValueError(f"Blocks hold at least one frame; got block_frames={block_frames}.")
+    with _opened(path) as file:
+        yield from _blocks(path, file, start_s, seconds, block_frames)
+
+
+def read_clip(clip: Clip) -> ClipAudio:
+    """A clip's samples, header and content hash; a file of up to 64 MiB is read from disk once. Raises InvalidClip."""
+    path = clip.path
+    _check_regular(path)
+    if path.stat().st_size > _IN_MEMORY_BYTES:
+        audio, _ = read_mono(path, clip.start_s, clip.seconds)
+        return ClipAudio(audio, probe(path), content_sha256(clip))
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InvalidClip(f"{path} cannot be read: {error.strerror}.") from error
+    with _opened(path, io.BytesIO(content)) as file:
+        info = _info(path, file)
+        audio = _joined(list(_blocks(path, file, clip.start_s, clip.seconds, _BLOCK_FRAMES)))
+    return ClipAudio(audio, info, _stretch_sha256(hashlib.sha256(content).hexdigest(), clip))
+
+
+def content_sha256(clip: Clip) -> str:
+    """SHA-256 of the file's bytes; of that and the stretch, where the clip is one. Raises InvalidClip."""
+    _check_regular(clip.path)
+    status = clip.path.stat()
+    try:
+        whole = _file_sha256(clip.path, status.st_size, status.st_mtime_ns)
+    except OSError as error:
+        raise InvalidClip(f"{clip.path} cannot be read: {error.strerror}.") from error
+    return _stretch_sha256(whole, clip)
+
+
+@lru_cache(maxsize=64)
+def _file_sha256(path: Path, size: int, modified_ns: int) -> str:
+    # The stretches of one long file follow each other: without this, an hour in 30 stretches is read 30 times.
+    del size, modified_ns
+    return sha256_of(path)
+
+
+def _stretch_sha256(whole: str, clip: Clip) -> str:
+    if clip.start_s == 0.0 and clip.seconds is None:
+        return whole
+    return hashlib.sha256(f"{whole} {clip.start_s!r} {clip.seconds!r}".encode()).hexdigest()
+
+
+def _check_regular(path: Path) -> None:
+    # A pipe or device under an audio file's name would be waited for without end.
+    if path.is_file():
+        return
+    if path.is_dir():
+        raise InvalidClip(f"{path} is a folder, not an audio file.")
+    if path.exists():
+        raise InvalidClip(f"{path} is not a regular file.")
+    raise InvalidClip(f"{path} does not exist.")
+
+
+@contextmanager
+def _opened(path: Path, content: BinaryIO | None = None) -> Iterator[soundfile.SoundFile]:
+    import soundfile
+
+    _check_regular(path)
+    if path.stat().st_size == 0:
+        raise InvalidClip(f"{path} is an empty file.")
+    if path.suffix.lower() in UNREAD_SUFFIXES:
+        raise InvalidClip(f"{path.name}: {path.suffix} files are not read; convert {path} to FLAC or WAV.")
+    try:
+        # Given as an open file, its suffix plays no part: soundfile takes `.raw` and the like on trust.
+        with content or path.open("rb") as source, soundfile.SoundFile(source) as file:
+            yield file
+    except soundfile.LibsndfileError as error:
+        reason = error.error_string.rstrip(".")
+        raise InvalidClip(f"{path} cannot be read as audio ({reason}); WAV, FLAC, Ogg or MP3 is needed.") from error
+    except OSError as error:
+        raise InvalidClip(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _info(path: Path, file: soundfile.SoundFile) -> AudioInfo:
+    if file.frames == 0:
+        raise InvalidClip(f"{path} holds no samples.")
+    if not LOWEST_RATE_HZ <= file.samplerate <= HIGHEST_RATE_HZ:
+        allowed = f"{LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz"
+        raise InvalidClip(f"{path} has a sample rate of {file.samplerate} Hz; {allowed} are taken. Resample it first.")
+    return AudioInfo(file.samplerate, file.channels, file.frames, file.subtype)
+
+
+def _blocks(
+    path: Path, file: soundfile.SoundFile, start_s: float, seconds: float | None, block_frames: int
+) -> Iterator[Audio]:
+    info = _info(path, file)
+    start = round(start_s * info.sample_rate)
+    end = info.frames if seconds is None else min(round((start_s + seconds) * info.sample_rate), info.frames)
+    if start < 0 or start >= info.frames:
+        raise InvalidClip(f"{path} is {info.seconds:.3f} s long; a stretch that starts at {start_s:g} s is not in it.")
+    if end <= start:
+        raise InvalidClip(f"A stretch of {seconds} s from {start_s:g} s of {path} holds no samples.")
+    if start:
+        file.seek(start)
+    position = start
+    while position < end:
+        block = file.read(min(block_frames, end - position), dtype="float32", always_2d=True)
+        if len(block) == 0:
+            raise InvalidClip(
+                f"{path} ends after {position} of the {info.frames} samples that its header states: it is truncated."
+            )
+        if not np.isfinite(block).all():
+            first = position + int(np.argmin(np.isfinite(block).all(axis=1)))
+            raise InvalidClip(f"{path} has NaN or infinite samples, the first at {first / info.sample_rate:.3f} s.")
+        position += len(block)
+        yield block[:, 0] if info.channels == 1 else block.mean(axis=1, dtype=np.float64).astype(np.float32)
+
+
+def _joined(blocks: list[Audio]) -> Audio:
+    return np.ascontiguousarray(blocks[0] if len(blocks) == 1 else np.concatenate(blocks))
