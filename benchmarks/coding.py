@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from codeczoo.codecs.bits import ledger
 from codeczoo.metrics.base import Audio, Signal
 
 from . import protocol
-from .resampling import resample_blocks, resampled_length
+from .resampling import resample, resample_blocks
 from .signal import DiskSignal
 
 if TYPE_CHECKING:
@@ -64,21 +65,22 @@ class Stopwatch:
         self.seconds += self._now() - self._began
 
 
-def warm_up(codec: Codec, reference: Signal, sample_rate: int) -> None:
+def warm_up(codec: Codec, reference: Signal, sample_rate: int, device: str) -> None:
     """Code up to a second of the clip without measuring it: first calls build plans and fill caches."""
-    head = np.asarray(reference[: max(1, sample_rate)])
     spec = codec.spec
-    audio = protocol.to_codec(np.asarray(protocol.at_rate(head, sample_rate, spec.sample_rate)), spec)
-    codec.decode(codec.encode(audio))
+    head = resample(np.asarray(reference[:sample_rate]), sample_rate, spec.sample_rate)
+    codec.decode(codec.encode(protocol.to_codec(head, spec).to(device)))
 
 
-def code(codec: Codec, reference: Signal, sample_rate: int, device: str, known: Encoded | None = None) -> Coded:
+def code(
+    codec: Codec, reference: Signal, sample_rate: int, device: str, spool: Path, known: Encoded | None = None
+) -> Coded:
     """Encode (unless the tokens are `known`) and decode one clip. Raises StepFailed."""
     seconds = len(reference) / sample_rate
     encoding, decoding = Stopwatch(device), Stopwatch(device)
     if isinstance(reference, DiskSignal) and isinstance(codec, StreamingCodec):
         encoded, clipped_in = _encode_blocks(codec, reference, sample_rate, encoding, known)
-        estimate, clipped_out = _decode_blocks(codec, encoded, decoding)
+        estimate, clipped_out = _decode_blocks(codec, encoded, decoding, spool)
     else:
         encoded, clipped_in = _encode_whole(codec, reference, sample_rate, device, encoding, known)
         estimate, clipped_out = _decode_whole(codec, encoded, decoding)
@@ -98,7 +100,7 @@ def code(codec: Codec, reference: Signal, sample_rate: int, device: str, known: 
 def _encode_whole(
     codec: Codec, reference: Signal, sample_rate: int, device: str, watch: Stopwatch, known: Encoded | None
 ) -> tuple[Encoded, int]:
-    mono = np.asarray(protocol.at_rate(reference, sample_rate, codec.spec.sample_rate)[:])
+    mono = resample(np.asarray(reference[:]), sample_rate, codec.spec.sample_rate)
     clipped = protocol.clipped_samples(mono)
     if known is not None:
         return known, clipped
@@ -131,7 +133,7 @@ def _encode_blocks(
 
     def blocks() -> Iterator[Tensor]:
         nonlocal clipped
-        source = protocol.blocks_of(reference, sample_rate)
+        source = protocol.seconds_blocks(reference, sample_rate)
         resampled = iter(resample_blocks(source, sample_rate, rate))
         while True:
             with feeding:
@@ -155,7 +157,7 @@ def _encode_blocks(
     return encoded, clipped
 
 
-def _decode_blocks(codec: StreamingCodec, encoded: Encoded, watch: Stopwatch) -> tuple[DiskSignal, int]:
+def _decode_blocks(codec: StreamingCodec, encoded: Encoded, watch: Stopwatch, spool: Path) -> tuple[DiskSignal, int]:
     clipped = 0
 
     def blocks() -> Iterator[Audio]:
@@ -171,11 +173,6 @@ def _decode_blocks(codec: StreamingCodec, encoded: Encoded, watch: Stopwatch) ->
             yield mono
 
     try:
-        return DiskSignal.write(blocks()), clipped
+        return protocol.to_disk(blocks(), spool), clipped
     except Exception as error:
         raise StepFailed("decode", error) from error
-
-
-def expected_length(reference: Signal, sample_rate: int, codec: Codec) -> int:
-    """Samples of the clip at the rate that the codec decodes to."""
-    return resampled_length(len(reference), sample_rate, codec.spec.decoded_sample_rate)

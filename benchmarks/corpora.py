@@ -14,19 +14,17 @@ manifest.
 from __future__ import annotations
 
 import fnmatch
-import hashlib
 import heapq
 import logging
 import math
-import os
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
-from .audio import AUDIO_SUFFIXES, UNREAD_SUFFIXES, probe
+from .audio import AUDIO_SUFFIXES
 from .clip import Clip, Corpus
-from .errors import InvalidClip, InvalidCorpus
+from .errors import InvalidCorpus
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +107,9 @@ def filtered(corpus: Corpus, where: Where) -> Corpus:
     """The clips of which every field of `where` matches one of its patterns. Raises InvalidCorpus where none does."""
     unknown = [field for field in where if field not in FIELDS]
     if unknown:
-        raise InvalidCorpus(f"Clips of {corpus.name} cannot be chosen by {unknown[0]!r}; by one of {', '.join(FIELDS)}.")
+        raise InvalidCorpus(
+            f"Clips of {corpus.name} cannot be chosen by {unknown[0]!r}; by one of {', '.join(FIELDS)}."
+        )
     if not where:
         return corpus
 

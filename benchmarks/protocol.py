@@ -14,6 +14,10 @@ Clips longer than `LONG_S` are read, coded (by codecs that can) and scored in bl
 from __future__ import annotations
 
 import hashlib
+import tempfile
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +28,7 @@ from codeczoo.metrics.base import Audio, Signal
 
 from . import audio, resampling
 from .clip import Clip
-from .signal import DiskSignal
+from .signal import DiskSignal, SignalWriter, blocks_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,36 +56,46 @@ def metric_identity_hash(metric: Metric) -> str:
     return hashlib.sha256(metric_identity(metric).encode()).hexdigest()[:8]
 
 
-def read_reference(clip: Clip) -> tuple[Signal, int]:
-    """The clip as a mono signal at its native rate, spooled to disk if it is long. Raises InvalidClip."""
+def to_disk(blocks: Iterable[Audio], spool: Path) -> DiskSignal:
+    """Blocks of a signal, written to a new file in the folder `spool`; `release` removes it."""
+    spool.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=spool, suffix=".f32", delete=False) as file:
+        path = Path(file.name)
+    path.unlink()
+    with SignalWriter(path) as writer:
+        for block in blocks:
+            writer.append(block)
+        return writer.finish()
+
+
+def read_reference(clip: Clip, spool: Path) -> tuple[Signal, int]:
+    """The clip as a mono signal at its native rate, on disk in `spool` if it is long. Raises InvalidClip."""
     info = audio.probe(clip.path)
     seconds = clip.seconds if clip.seconds is not None else info.seconds - clip.start_s
     if seconds <= LONG_S:
         return audio.read_mono(clip.path, clip.start_s, clip.seconds)
     blocks = audio.read_blocks(clip.path, clip.start_s, clip.seconds, round(BLOCK_S * info.sample_rate))
-    return DiskSignal.write(blocks), info.sample_rate
+    return to_disk(blocks, spool), info.sample_rate
 
 
-def blocks_of(signal: Signal, sample_rate: int):
+def seconds_blocks(signal: Signal, sample_rate: int) -> Iterable[Audio]:
     """The signal in blocks of `BLOCK_S` seconds."""
-    size = round(BLOCK_S * sample_rate)
-    for start in range(0, len(signal), size):
-        yield signal[start : start + size]
+    return blocks_of(signal, round(BLOCK_S * sample_rate))
 
 
-def at_rate(signal: Signal, from_hz: int, to_hz: int) -> Signal:
+def at_rate(signal: Signal, from_hz: int, to_hz: int, spool: Path) -> Signal:
     """The signal at another rate; itself where the rates are equal. A signal on disk gives a signal on disk."""
     if from_hz == to_hz:
         return signal
     if isinstance(signal, DiskSignal):
-        return DiskSignal.write(resampling.resample_blocks(blocks_of(signal, from_hz), from_hz, to_hz))
+        return to_disk(resampling.resample_blocks(seconds_blocks(signal, from_hz), from_hz, to_hz), spool)
     return resampling.resample(np.asarray(signal[:]), from_hz, to_hz)
 
 
 def release(signal: Signal) -> None:
     """Free what a signal holds on disk."""
     if isinstance(signal, DiskSignal):
-        signal.remove()
+        signal.delete()
 
 
 def to_codec(mono: Audio, spec: Spec) -> Tensor:
@@ -128,4 +142,4 @@ def cut(signal: Signal, length: int) -> Signal:
     """The first samples of a signal; itself where it is no longer."""
     if len(signal) <= length:
         return signal
-    return signal.first(length) if isinstance(signal, DiskSignal) else signal[:length]
+    return replace(signal, samples=length) if isinstance(signal, DiskSignal) else signal[:length]

@@ -23,11 +23,17 @@ class Point:
 
     name: str
     load: Callable[[], Loaded]
+    only: frozenset[str] | None = None
+    """Names of the clips that it has, where these are not all (decoded audio); None: any clip."""
 
     @property
     def family(self) -> str:
         """Points of one family share weights and are measured together."""
         return codecs.parse(self.name).base
+
+    def covers(self, clip: str) -> bool:
+        """Whether it is to be measured on the clip of this name."""
+        return self.only is None or clip in self.only
 
 
 @dataclass(frozen=True)

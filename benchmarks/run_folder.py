@@ -17,6 +17,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -78,10 +79,14 @@ class RunFolder:
         if file.is_file():
             for offset, record in records.read_offsets(file):
                 self._index(records.key_of(record), offset)
+        shutil.rmtree(self.spool, ignore_errors=True)
         self._file = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        shutil.rmtree(self.spool, ignore_errors=True)
         for descriptor in (self._file, self._lock):
             if descriptor is not None:
                 os.close(descriptor)
@@ -121,6 +126,11 @@ class RunFolder:
         if os.write(self._file, line) != len(line):
             raise InvalidRun(f"{self.path} took only a part of a record; is the disk full?")
         self._index(records.key_of(record), offset)
+
+    @property
+    def spool(self) -> Path:
+        """Where long signals lie while they are worked on; emptied when the folder is opened."""
+        return self.path / ".spool"
 
     def token_file(self, codec: str, corpus: str, clip: str) -> Path:
         """Where the tokens of a (codec, clip) are kept."""

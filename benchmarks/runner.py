@@ -11,9 +11,8 @@ from __future__ import annotations
 import itertools
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from codeczoo.codecs import Codec, CodecError, Encoded, Spec, tokens
@@ -23,7 +22,7 @@ from codeczoo.metrics.base import Signal
 
 from . import protocol
 from .audio import content_sha256
-from .clip import Clip, Corpus
+from .clip import Clip
 from .coding import Coded, StepFailed, code, warm_up
 from .environment import invocation
 from .errors import InvalidClip
@@ -117,8 +116,6 @@ class _Runner:
         self.pending: dict[tuple[str, str], _Pending] = {}
         self.family = ""
         self.split_jobs = len(request.corpus) < _FEW_CLIPS_A_WORKER * max(1, request.workers)
-        if any(not isinstance(point, Point) for point in request.points):
-            raise TypeError("request.points holds something else than points")
 
     def run_family(self, family: str, points: tuple[Point, ...]) -> None:
         self.family = family
@@ -130,7 +127,9 @@ class _Runner:
                 loaded[point.name] = error
         warm: set[str] = set()
         for clip in self.request.corpus:
-            self._clip(clip, loaded, warm)
+            covering = {point.name: loaded[point.name] for point in points if point.covers(clip.name)}
+            if covering:
+                self._clip(clip, covering, warm)
 
     def finish(self) -> None:
         for job, results in self.pool.finish():
@@ -187,11 +186,9 @@ class _Runner:
             if known["identities"].get(name) != self.hashes[name] or name in retried
         )
 
-    def _measure(
-        self, clip: Clip, sha256: str, todo: list[tuple[str, Codec, Record | None]], warm: set[str]
-    ) -> None:
+    def _measure(self, clip: Clip, sha256: str, todo: list[tuple[str, Codec, Record | None]], warm: set[str]) -> None:
         try:
-            reference, sample_rate = protocol.read_reference(clip)
+            reference, sample_rate = protocol.read_reference(clip, self.folder.spool)
         except InvalidClip as error:
             for name, codec, _ in todo:
                 self._failed(self._base(name, clip, sha256, codec), "read", error)
@@ -206,7 +203,7 @@ class _Runner:
             protocol.release(reference)
         groups = [(estimate,) for estimate in estimates] if self.split_jobs else [tuple(estimates)] if estimates else []
         for group in groups:
-            for job, results in self.pool.run(ScoringJob(clip, sha256, group)):
+            for job, results in self.pool.run(ScoringJob(clip, sha256, group, self.folder.spool)):
                 self._write(job, results)
 
     def _code(
@@ -226,10 +223,10 @@ class _Runner:
         base["sample_rate"] = sample_rate
         try:
             if name not in warm and not _is_decoded(codec):
-                _step("encode", lambda: warm_up(codec, reference, sample_rate))
+                _step("encode", lambda: warm_up(codec, reference, sample_rate, self.request.device))
                 warm.add(name)
             stored = self._stored_tokens(codec, clip, sha256) if known is not None else None
-            coded = code(codec, reference, sample_rate, self.request.device, stored)
+            coded = code(codec, reference, sample_rate, self.request.device, self.folder.spool, stored)
         except StepFailed as failure:
             self._failed(base, failure.step, failure.cause)
             return None

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Self
 
 from codeczoo.metrics import Measure, Metric, Undefined, measures
@@ -42,6 +43,8 @@ class ScoringJob:
     clip: Clip
     clip_sha256: str
     estimates: tuple[Estimate, ...]
+    spool: Path
+    """Folder for signals on disk."""
 
 
 @dataclass
@@ -74,15 +77,16 @@ class ScoringResult:
 class _Reference:
     """One clip's reference at the rates and with the analyses that were asked for."""
 
-    def __init__(self, clip: Clip, sha256: str) -> None:
+    def __init__(self, clip: Clip, sha256: str, spool: Path) -> None:
         self.sha256 = sha256
-        self.signal, self.sample_rate = protocol.read_reference(clip)
+        self.spool = spool
+        self.signal, self.sample_rate = protocol.read_reference(clip, spool)
         self._at_rate: dict[int, Signal] = {self.sample_rate: self.signal}
         self._features: dict[str, Features] = {}
 
     def at_rate(self, sample_rate: int) -> Signal:
         if sample_rate not in self._at_rate:
-            self._at_rate[sample_rate] = protocol.at_rate(self.signal, self.sample_rate, sample_rate)
+            self._at_rate[sample_rate] = protocol.at_rate(self.signal, self.sample_rate, sample_rate, self.spool)
         return self._at_rate[sample_rate]
 
     def features(self, measure: Measure, signal: Signal, sample_rate: int) -> Features | None:
@@ -103,10 +107,10 @@ class _Reference:
 _references: OrderedDict[tuple[str, str], _Reference] = OrderedDict()
 
 
-def _reference(clip: Clip, sha256: str) -> _Reference:
+def _reference(clip: Clip, sha256: str, spool: Path) -> _Reference:
     key = (str(clip.path), sha256)
     if key not in _references:
-        _references[key] = _Reference(clip, sha256)
+        _references[key] = _Reference(clip, sha256, spool)
     _references.move_to_end(key)
     while len(_references) > _REFERENCES_KEPT:
         _, oldest = _references.popitem(last=False)
@@ -129,7 +133,7 @@ def score_job(job: ScoringJob) -> list[ScoringResult]:
 
 def _score(job: ScoringJob, estimate: Estimate) -> ScoringResult:
     result = ScoringResult(estimate.codec)
-    reference = _reference(job.clip, job.clip_sha256)
+    reference = _reference(job.clip, job.clip_sha256, job.spool)
     with ExitStack() as stack:
         pairs = _Pairs(reference, estimate, stack)
         result.length_difference = pairs.length_difference
@@ -158,7 +162,7 @@ class _Pairs:
 
     def at(self, sample_rate: int) -> tuple[Signal, Signal]:
         if sample_rate not in self._pairs:
-            made = protocol.at_rate(self._estimate.audio, self._estimate.sample_rate, sample_rate)
+            made = protocol.at_rate(self._estimate.audio, self._estimate.sample_rate, sample_rate, self.reference.spool)
             if made is not self._estimate.audio:
                 self._stack.callback(protocol.release, made)
             self._pairs[sample_rate] = protocol.equal_lengths(self.reference.at_rate(sample_rate), made)
@@ -200,7 +204,9 @@ def _apply(measure: Measure, wanted: list[Metric], clip: Clip, pairs: _Pairs, re
             result.scores[metric.name] = float(value)
 
 
-def _wanted(values: Mapping[str, float | Undefined], wanted: list[Metric]) -> Iterator[tuple[Metric, float | Undefined]]:
+def _wanted(
+    values: Mapping[str, float | Undefined], wanted: list[Metric]
+) -> Iterator[tuple[Metric, float | Undefined]]:
     for metric in wanted:
         yield metric, values[metric.name]
 

@@ -34,7 +34,9 @@ class ScoringPool:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._shut_down(wait=kind is None)
 
     def _shut_down(self, *, wait: bool) -> None:
