@@ -62,7 +62,7 @@ class RunFolder:
             description = path / records.RUN_FILE
             if description.is_file():
                 _read_description(description)
-            elif any(path.iterdir()):
+            elif any(not _is_ours(entry.name) for entry in path.iterdir()):
                 raise InvalidRun(f"{path} is not empty and not a run folder (no {records.RUN_FILE}); name another one.")
 
     def __enter__(self) -> Self:
@@ -135,6 +135,11 @@ class RunFolder:
     def token_file(self, codec: str, corpus: str, clip: str) -> Path:
         """Where the tokens of a (codec, clip) are kept."""
         return self.path / "tokens" / file_stem(codec) / file_stem(corpus) / f"{file_stem(clip)}.safetensors"
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a run that was killed before it could write its description may have left this."""
+    return name in {".lock", ".spool", records.RECORDS_FILE} or name.startswith(f".{records.RUN_FILE}.")
 
 
 def _digest(key: Key) -> bytes:
