@@ -18,7 +18,18 @@ from .errors import CodecError, UnknownCodec, UnknownRate
 from .names import Name, parse
 
 TABLE: dict[str, str] = {
-    # "encodec:24khz": "codeczoo.codecs.encodec:KHZ24",
+    "pcm:8": "codeczoo.codecs.pcm:BITS8",
+    "pcm:12": "codeczoo.codecs.pcm:BITS12",
+    "pcm:16": "codeczoo.codecs.pcm:BITS16",
+    "opus": "codeczoo.codecs.classical:OPUS",
+    "opus:audio": "codeczoo.codecs.classical:OPUS_AUDIO",
+    "mp3:16khz": "codeczoo.codecs.classical:MP3_16KHZ",
+    "mp3:44khz": "codeczoo.codecs.classical:MP3_44KHZ",
+    "aac:16khz": "codeczoo.codecs.classical:AAC_16KHZ",
+    "aac:44khz": "codeczoo.codecs.classical:AAC_44KHZ",
+    "amr-nb": "codeczoo.codecs.classical:AMR_NB",
+    "g722": "codeczoo.codecs.classical:G722",
+    "g726": "codeczoo.codecs.classical:G726",
 }
 """Name without rate -> `module:attribute` of its `Family`."""
 
