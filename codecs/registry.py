@@ -18,7 +18,13 @@ from .errors import CodecError, UnknownCodec, UnknownRate
 from .names import Name, parse
 
 TABLE: dict[str, str] = {
-    # "encodec:24khz": "codeczoo.codecs.encodec:KHZ24",
+    "lyra:v2": "codeczoo.codecs.lyra:V2",
+    "encodec:24khz": "codeczoo.codecs.encodec:KHZ24",
+    "encodec:48khz": "codeczoo.codecs.encodec:KHZ48",
+    "dac:16khz": "codeczoo.codecs.dac:KHZ16",
+    "dac:24khz": "codeczoo.codecs.dac:KHZ24",
+    "dac:44khz": "codeczoo.codecs.dac:KHZ44",
+    "dac:44khz-16kbps": "codeczoo.codecs.dac:KHZ44_16KBPS",
 }
 """Name without rate -> `module:attribute` of its `Family`."""
 
