@@ -1,4 +1,4 @@
-"""DAC, the Descript Audio Codec (Kumar et al., 2023, arXiv 2306.06546) through its own package, descript-audio-codec 1.x.
+"""DAC, the Descript Audio Codec (Kumar et al., 2023, arXiv 2306.06546), through its package descript-audio-codec.
 
 Conventions. Mono. The clip is padded with zeros on the right to a multiple of the hop, as `DAC.preprocess` does:
 ceil(T / hop) frames. Rates are numbers of codebooks: `9q`; a codebook is 10 bits a frame (0.5 kbit/s at 16 kHz, 0.75 at
@@ -7,8 +7,8 @@ ceil(T / hop) frames. Rates are numbers of codebooks: `9q`; a codebook is 10 bit
 
 The last 8 samples at 16 and 24 kHz. The decoder's transposed convolution of stride 5 (kernel 10, padding 3) turns n
 frames into 5 n - 1 samples, and the strides 4 and 2 after it make that 8 samples less than 320 n. The encoder's window
-and the decoder's reach of a frame have the same centre, so what is there is in place and the 8 samples are missing at
-the end, not at both ends. They are given back as zeros when the clip reaches into them; nothing is shifted. At 44.1 kHz
+and the decoder's reach of a frame have the same centre to within two samples, so what is there is in place and the 8
+samples are missing at the end, not four at both ends. They are given back as zeros when the clip reaches into them; nothing is shifted. At 44.1 kHz
 (strides 8, 8, 4, 2) nothing is missing. `DAC.compress` is not used: it changes the level, and the padding of all
 convolutions, so its codes are other codes.
 

@@ -138,11 +138,11 @@ def find(weights: Weights) -> Path:
 
     Raises WeightsMissing saying how to get them, WeightsCorrupt if a file is not what it is declared to be.
     """
-    for folder in candidates(weights):
-        if _complete(weights, folder):
-            checksums(weights, folder)
-            return folder
-    raise WeightsMissing(_missing(weights))
+    folder = locate(weights)
+    if folder is None:
+        raise WeightsMissing(_missing(weights))
+    checksums(weights, folder)
+    return folder
 
 
 def fetch(weights: Weights, progress: Progress | None = None) -> Path:
@@ -164,9 +164,9 @@ def _silent(file: str, done: int, total: int | None) -> None:
     """The progress of a caller who does not ask for it."""
 
 
-def is_here(weights: Weights) -> bool:
-    """Whether all files are on this machine (their content is not read)."""
-    return any(_complete(weights, folder) for folder in candidates(weights))
+def locate(weights: Weights) -> Path | None:
+    """The folder that `find` would verify; None where the files are not on this machine. No content is read."""
+    return next((folder for folder in candidates(weights) if _complete(weights, folder)), None)
 
 
 def _complete(weights: Weights, folder: Path) -> bool:

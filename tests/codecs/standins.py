@@ -1,6 +1,6 @@
 """Stand-ins for published checkpoints: the real package's model with random weights, in the published file layout.
 
-The checksums of a stand-in are its own, so it is loaded through a `Weights` made here, never through the registered one.
+A stand-in's checksums are its own, so it is loaded through a `Weights` made here, never through the registered one.
 """
 
 from __future__ import annotations

@@ -106,7 +106,9 @@ def test_the_8_samples_are_missing_at_the_end_and_nothing_is_shifted(package) ->
         before, after = model.decoder(latent), model.decoder(moved)
     said = torch.nonzero((before - after)[0, 0]).flatten()
     assert before.shape[-1] == frames * 320 - 8
-    assert int(heard.min() + heard.max()) == pytest.approx(int(said.min() + said.max()), abs=2)
+    heard_centre, said_centre = (float(where.min() + where.max()) / 2 for where in (heard, said))
+    # Four samples lost at the start would move the centre of what is said by four.
+    assert said_centre == pytest.approx(heard_centre, abs=2)
 
 
 def test_an_item_of_a_batch_is_coded_as_alone(package, monkeypatch) -> None:

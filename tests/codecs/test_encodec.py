@@ -123,7 +123,7 @@ def test_an_item_of_a_batch_is_coded_as_alone(package, point: str, monkeypatch) 
 
 
 def test_points_share_one_model_and_do_not_disturb_each_other(package, monkeypatch) -> None:
-    low, model = _load(package, "encodec:24khz@1.5kbps", monkeypatch)
+    low, _ = _load(package, "encodec:24khz@1.5kbps", monkeypatch)
     audio = standins.noise(1, 1, 3_200)
     before = low.encode(audio)
     high, _ = _load(package, "encodec:24khz@24kbps", monkeypatch)

@@ -38,7 +38,7 @@ class _Site(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: _Site
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *_: object) -> None:
         """Keep the test's output clean."""
 
     def do_HEAD(self) -> None:
