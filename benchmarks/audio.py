@@ -181,8 +181,8 @@ def _blocks(
     path: Path, file: soundfile.SoundFile, start_s: float, seconds: float | None, block_frames: int
 ) -> Iterator[Audio]:
     info = _info(path, file)
-    start = round(start_s * info.sample_rate)
-    end = info.frames if seconds is None else min(round((start_s + seconds) * info.sample_rate), info.frames)
+    start = _frame(start_s, info.sample_rate)
+    end = info.frames if seconds is None else min(_frame(start_s + seconds, info.sample_rate), info.frames)
     if start < 0 or start >= info.frames:
         raise InvalidClip(f"{path} is {info.seconds:.3f} s long; a stretch that starts at {start_s:g} s is not in it.")
     if end <= start:
@@ -201,6 +201,12 @@ def _blocks(
             raise InvalidClip(f"{path} has NaN or infinite samples, the first at {first / info.sample_rate:.3f} s.")
         position += len(block)
         yield block[:, 0] if info.channels == 1 else block.mean(axis=1, dtype=np.float64).astype(np.float32)
+
+
+def _frame(seconds: float, sample_rate: int) -> int:
+    # start + seconds of one stretch and the start of the next may differ in their last bit, and must not fall to
+    # either side of half a sample.
+    return round(round(seconds * sample_rate, 6))
 
 
 def _joined(blocks: list[Audio]) -> Audio:
