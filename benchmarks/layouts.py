@@ -49,7 +49,7 @@ def layout(name: str, root: Path, split: str | None = None) -> Corpus:
         raise UnknownSuite(f"There is no data set layout named {name!r}; there are {', '.join(LAYOUTS)}.")
     found = LAYOUTS[name]
     check_folder(root)
-    root = next((at for at in (root, root / found.folder) if any(found.clips(at))), root)
+    root = next((at for at in (root / found.folder, root) if any(found.clips(at))), root)
     corpus = listed(
         name,
         lambda: found.clips(root),
