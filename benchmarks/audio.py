@@ -6,7 +6,9 @@ Conventions
 * mono is the mean over channels; samples beyond 1 of float files are kept, integers become [-1, 1)
 * a stretch is samples round(start x rate) to round((start + seconds) x rate), so that consecutive stretches share no
   sample and leave none out; one that ends beyond the file ends with the file
-* whatever cannot be measured (not audio, truncated, no samples, NaN) raises InvalidClip: nothing is repaired in silence
+* whatever cannot be measured (not audio, no samples, NaN) raises InvalidClip: nothing is repaired in silence. So does
+  a file that ends early, where its format states a length (FLAC, MP3): a cut WAV or Ogg looks like a shorter one
+* read in blocks or at once gives the same samples (MP3: to the last bit, which libsndfile makes depend on the blocks)
 """
 
 from __future__ import annotations
@@ -34,8 +36,8 @@ if TYPE_CHECKING:
 AUDIO_SUFFIXES = (
     ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".au", ".caf", ".w64", ".rf64",
 )  # fmt: skip
-UNREAD_SUFFIXES = (".m4a", ".mp4", ".aac", ".webm", ".wma", ".mka", ".amr", ".ac3")
-"""Audio that libsndfile does not read: folders say that such files are left out instead of passing over them."""
+UNREAD_SUFFIXES = (".m4a", ".mp4", ".aac", ".webm", ".wma", ".mka", ".amr", ".ac3", ".raw")
+"""Audio that libsndfile does not read, or only on trust: folders say that they leave such files out."""
 
 LOWEST_RATE_HZ = 4_000
 HIGHEST_RATE_HZ = 192_000
@@ -158,11 +160,10 @@ def _opened(path: Path, content: BinaryIO | None = None) -> Iterator[soundfile.S
     if path.suffix.lower() in UNREAD_SUFFIXES:
         raise InvalidClip(f"{path.name}: {path.suffix} files are not read; convert {path} to FLAC or WAV.")
     try:
-        # Given as an open file, its suffix plays no part: soundfile takes `.raw` and the like on trust.
         with content or path.open("rb") as source, soundfile.SoundFile(source) as file:
             yield file
     except soundfile.LibsndfileError as error:
-        reason = error.error_string.rstrip(".")
+        reason = error.error_string.removeprefix("Error : ").rstrip(".")
         raise InvalidClip(f"{path} cannot be read as audio ({reason}); WAV, FLAC, Ogg or MP3 is needed.") from error
     except OSError as error:
         raise InvalidClip(f"{path} cannot be read: {error.strerror}.") from error
@@ -181,8 +182,8 @@ def _blocks(
     path: Path, file: soundfile.SoundFile, start_s: float, seconds: float | None, block_frames: int
 ) -> Iterator[Audio]:
     info = _info(path, file)
-    start = round(start_s * info.sample_rate)
-    end = info.frames if seconds is None else min(round((start_s + seconds) * info.sample_rate), info.frames)
+    start = _frame(start_s, info.sample_rate)
+    end = info.frames if seconds is None else min(_frame(start_s + seconds, info.sample_rate), info.frames)
     if start < 0 or start >= info.frames:
         raise InvalidClip(f"{path} is {info.seconds:.3f} s long; a stretch that starts at {start_s:g} s is not in it.")
     if end <= start:
@@ -191,7 +192,7 @@ def _blocks(
         file.seek(start)
     position = start
     while position < end:
-        block = file.read(min(block_frames, end - position), dtype="float32", always_2d=True)
+        block = np.asarray(file.read(min(block_frames, end - position), dtype="float32", always_2d=True), np.float32)
         if len(block) == 0:
             raise InvalidClip(
                 f"{path} ends after {position} of the {info.frames} samples that its header states: it is truncated."
@@ -201,6 +202,12 @@ def _blocks(
             raise InvalidClip(f"{path} has NaN or infinite samples, the first at {first / info.sample_rate:.3f} s.")
         position += len(block)
         yield block[:, 0] if info.channels == 1 else block.mean(axis=1, dtype=np.float64).astype(np.float32)
+
+
+def _frame(seconds: float, sample_rate: int) -> int:
+    # start + seconds of one stretch and the start of the next may differ in their last bit, and must not fall to
+    # either side of half a sample.
+    return round(round(seconds * sample_rate, 6))
 
 
 def _joined(blocks: list[Audio]) -> Audio:

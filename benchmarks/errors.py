@@ -4,6 +4,7 @@ BenchmarkError              base of all below; its text is a sentence for the us
 ├── InvalidCorpus           missing, empty, or two clips of one name
 ├── InvalidClip             one file: not audio, no samples, NaN (the run goes on without it)
 ├── UnknownSuite            no such suite or corpus; the nearest names are listed
+├── InvalidSuite            a suite's file has an unknown key or a value of the wrong kind
 └── InvalidRun              a run folder of another schema, or in use, or without records
 """
 
@@ -27,6 +28,10 @@ class InvalidClip(BenchmarkError):
 
 class UnknownSuite(BenchmarkError):
     """No suite or corpus of this name."""
+
+
+class InvalidSuite(BenchmarkError):
+    """A suite's file cannot be used."""
 
 
 class InvalidRun(BenchmarkError):

@@ -1,17 +1,15 @@
 """Official data sets as they are unpacked: who speaks, which split, which label, read from the folders' own layout.
 
-    librispeech     test-clean/1089/134686/1089-134686-0000.flac           https://www.openslr.org/12
-    libritts        test-clean/1089/134686/1089_134686_000001_000001.wav   https://www.openslr.org/60
-    ljspeech        metadata.csv (id|text|normalized text), wavs/LJ001-0001.wav
-                                                                           https://keithito.com/LJ-Speech-Dataset
-    vctk            0.92: wav48_silence_trimmed/p225/p225_001_mic1.flac (microphone 1 only: papers use it, and
-                    microphone 2 is missing for two speakers); 0.80: wav48/p225/p225_001.wav
-                                                                           https://doi.org/10.7488/ds/2645
-    musdb18hq       test/ARTIST - TITLE/mixture.wav                        https://doi.org/10.5281/zenodo.3338373
-    musdb18hq-stems test/ARTIST - TITLE/{bass,drums,other,vocals}.wav; the label is the stem
-    audioset        [SPLIT/]YTID.wav, where the split is the file's folder; YTID may be preceded by Y or followed by _START.
-                    Labels are positive_labels of the segments files (*_segments.csv) beside them, as display names where
-                    class_labels_indices.csv is there, joined by `;`      https://research.google.com/audioset/download.html
+    librispeech      test-clean/1089/134686/1089-134686-0000.flac; https://www.openslr.org/12
+    libritts         test-clean/1089/134686/1089_134686_000001_000001.wav; https://www.openslr.org/60
+    ljspeech         metadata.csv (id|text|normalised text) and wavs/LJ001-0001.wav; https://keithito.com/LJ-Speech-Dataset
+    vctk             0.92: wav48_silence_trimmed/p225/p225_001_mic1.flac, microphone 1 only, since microphone 2 was not
+                     recorded for every speaker; 0.80: wav48/p225/p225_001.wav; https://doi.org/10.7488/ds/2645
+    musdb18hq        test/ARTIST - TITLE/mixture.wav; https://doi.org/10.5281/zenodo.3338373
+    musdb18hq-stems  test/ARTIST - TITLE/{bass,drums,other,vocals}.wav; the label is the stem
+    audioset         YTID.wav in a folder for each split, or in one; YTID may follow a Y, and be followed by _START.
+                     Labels are the positive_labels of the segments files in the root (*segments*.csv), as display names
+                     where class_labels_indices.csv is there too; https://research.google.com/audioset/download.html
 
 The root is the folder that these names start from, or the one above it.
 """
@@ -26,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .clip import Clip, Corpus
-from .errors import InvalidCorpus, UnknownSuite
+from .errors import UnknownSuite
 from .listing import audio_names, check_folder, listed
 
 
@@ -51,7 +49,7 @@ def layout(name: str, root: Path, split: str | None = None) -> Corpus:
         raise UnknownSuite(f"There is no data set layout named {name!r}; there are {', '.join(LAYOUTS)}.")
     found = LAYOUTS[name]
     check_folder(root)
-    root = next((at for at in (root, root / found.folder) if any(found.clips(at))), root)
+    root = next((at for at in (root / found.folder, root) if any(found.clips(at))), root)
     corpus = listed(
         name,
         lambda: found.clips(root),

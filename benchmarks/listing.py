@@ -10,7 +10,7 @@ import logging
 import os
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from .audio import AUDIO_SUFFIXES, UNREAD_SUFFIXES
 from .clip import Clip
@@ -92,5 +92,5 @@ def _below(folder: Path, prefix: str, suffixes: Collection[str], visited: set[tu
     for entry in visible:
         if entry.is_dir():
             yield from _below(Path(entry.path), f"{prefix}{entry.name}/", suffixes, visited)
-        elif os.path.splitext(entry.name)[1].lower() in suffixes:
+        elif PurePath(entry.name).suffix.lower() in suffixes:
             yield prefix + entry.name

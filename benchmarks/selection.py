@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import heapq
+import itertools
 import math
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -150,7 +151,7 @@ def _stretches(clip: Clip, length_s: float, seconds: float) -> Iterator[Clip]:
     if length_s - starts[-1] < seconds / 2:
         starts[-1] = (starts[-2] + length_s) / 2
     bounds = [*(round(start, 3) for start in starts), length_s]
-    for start, end in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, end in itertools.pairwise(bounds):
         to_the_end = end == length_s and clip.seconds is None
         yield replace(
             clip,

@@ -1,0 +1,171 @@
+"""Suites: what is measured with what, as data. One TOML file each, in this folder or anywhere.
+
+    name = "demo"                                   letters, digits, `-`, `_`
+    description = "One sentence."
+    codecs = ["pcm:16", "opus@12kbps", "lyra:*"]    operating points or shell patterns
+    metrics = ["pesq_wb", "stoi"]
+
+    [corpus]                                        optional: without it, --corpus is needed
+    source = "demo"                                 what --corpus takes
+    split = "test-clean"
+    where = { domain = "speech", path = ["speech/*", "read/*"] }
+    limit = 200
+    seed = 0
+    segment_s = 30.0
+
+    [report]
+    group_by = "domain"
+    intervals = true
+
+A key that is not listed here is an error: a misspelt one would change what is measured in silence.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from codeczoo.benchmarks.errors import InvalidSuite, UnknownSuite
+
+
+@dataclass(frozen=True)
+class Suite:
+    """One suite. Codecs are patterns: which of them this installation has is the runner's to say."""
+
+    name: str
+    description: str
+    codecs: tuple[str, ...]
+    metrics: tuple[str, ...]
+    corpus: str = ""
+    """What `corpora.resolve` is given; empty where the user names one."""
+    where: tuple[tuple[str, str], ...] = ()
+    """(field, pattern) pairs; a field that comes twice takes either pattern."""
+    split: str | None = None
+    limit: int | None = None
+    seed: int = 0
+    segment_s: float | None = None
+    group_by: str | None = None
+    """What the report's groups are; None: as the records suggest."""
+    intervals: bool = False
+    """Whether tables print confidence intervals."""
+
+
+def names() -> tuple[str, ...]:
+    """Suites that come with the package."""
+    return tuple(sorted(entry.name.removesuffix(".toml") for entry in _folder() if entry.name.endswith(".toml")))
+
+
+def load(name: str) -> Suite:
+    """A suite by its name, or by the path of its `.toml` file. Raises UnknownSuite, InvalidSuite."""
+    if name.endswith(".toml"):
+        path = Path(name).expanduser()
+        if not path.is_file():
+            raise UnknownSuite(f"The suite {path} does not exist. The package has {', '.join(names())}.")
+        return _read(path.read_bytes(), str(path))
+    for entry in _folder():
+        if entry.name == f"{name}.toml":
+            return _read(entry.read_bytes(), entry.name)
+    near = difflib.get_close_matches(name, names(), n=3, cutoff=0.5)
+    hint = f"Nearest: {', '.join(near)}." if near else f"There are {', '.join(names())}."
+    raise UnknownSuite(f"There is no suite named {name!r}. {hint} A suite of your own is given by its path, NAME.toml.")
+
+
+def _folder():
+    return files(__package__ or "codeczoo.benchmarks.suites").iterdir()
+
+
+def _read(content: bytes, path: str) -> Suite:
+    try:
+        table = tomllib.loads(content.decode("utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InvalidSuite(f"{path} is not TOML: {error}.") from error
+    top = _Keys(table, path, "", ("name", "description", "codecs", "metrics", "corpus", "report"))
+    corpus = _Keys(top.table("corpus"), path, "corpus.", ("source", "split", "where", "limit", "seed", "segment_s"))
+    report = _Keys(top.table("report"), path, "report.", ("group_by", "intervals"))
+    name = top.text("name")
+    if not re.fullmatch(r"[\w-]+", name):
+        raise InvalidSuite(f"{path}: {name!r} cannot name a suite; letters, digits, - and _ are taken.")
+    return Suite(
+        name=name,
+        description=top.text("description"),
+        codecs=top.texts("codecs"),
+        metrics=top.texts("metrics"),
+        corpus=corpus.text("source", ""),
+        where=corpus.conditions("where"),
+        split=corpus.text("split", "") or None,
+        limit=corpus.whole("limit", lowest=1),
+        seed=corpus.whole("seed", lowest=0) or 0,
+        segment_s=corpus.positive("segment_s"),
+        group_by=report.text("group_by", "") or None,
+        intervals=report.truth("intervals"),
+    )
+
+
+class _Keys:
+    """One table of the file: its keys are known, and each is read as one kind of value."""
+
+    def __init__(self, values: Mapping[str, Any], path: str, prefix: str, known: tuple[str, ...]) -> None:
+        for key in values:
+            if key not in known:
+                near = difflib.get_close_matches(key, known, n=1)
+                hint = f"is `{near[0]}` meant?" if near else f"there are {', '.join(known)}."
+                raise InvalidSuite(f"{path} has an unknown key `{prefix}{key}`; {hint}")
+        self._values = values
+        self._path = path
+        self._prefix = prefix
+
+    def _wrong(self, key: str, needed: str) -> InvalidSuite:
+        return InvalidSuite(f"{self._path}: `{self._prefix}{key}` is {self._values.get(key)!r}; {needed} is needed.")
+
+    def table(self, key: str) -> Mapping[str, Any]:
+        value = self._values.get(key, {})
+        if not isinstance(value, dict):
+            raise self._wrong(key, "a table")
+        return value
+
+    def text(self, key: str, default: str | None = None) -> str:
+        value = self._values.get(key, default)
+        if not isinstance(value, str) or (default is None and not value.strip()):
+            raise self._wrong(key, "text")
+        return value.strip()
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        value = self._values.get(key)
+        if not isinstance(value, list) or not value or not all(isinstance(item, str) and item for item in value):
+            raise self._wrong(key, "a list of names")
+        if len(set(value)) < len(value):
+            raise self._wrong(key, "a list without repetitions")
+        return tuple(value)
+
+    def conditions(self, key: str) -> tuple[tuple[str, str], ...]:
+        pairs: list[tuple[str, str]] = []
+        for field, patterns in self.table(key).items():
+            for pattern in patterns if isinstance(patterns, list) else [patterns]:
+                if not isinstance(pattern, str) or not pattern:
+                    raise self._wrong(key, 'a pattern or a list of them for each field, as in { domain = "speech" },')
+                pairs.append((field, pattern))
+        return tuple(pairs)
+
+    def whole(self, key: str, lowest: int) -> int | None:
+        value = self._values.get(key)
+        if value is not None and (type(value) is not int or value < lowest):
+            raise self._wrong(key, f"a whole number from {lowest} on")
+        return value
+
+    def positive(self, key: str) -> float | None:
+        value = self._values.get(key)
+        if value is not None and (type(value) not in (int, float) or not 0 < value < float("inf")):
+            raise self._wrong(key, "a positive number")
+        return None if value is None else float(value)
+
+    def truth(self, key: str) -> bool:
+        value = self._values.get(key, False)
+        if type(value) is not bool:
+            raise self._wrong(key, "true or false")
+        return value
