@@ -46,6 +46,9 @@ METADATA: dict[str, dict[str, None]] = {
 }
 """Left out of the files, because dates and versions would change them when nothing has changed."""
 
+FRONTIER: dict[str, Any] = {"color": "0.74", "linewidth": 3.0, "solid_capstyle": "butt", "solid_joinstyle": "miter"}
+REFERENCE: dict[str, Any] = {"color": "0.35", "linewidth": 0.9, "linestyle": (0, (1, 1.5))}
+
 MARKER_POINTS = 4.6
 _LARGEST_BUBBLE = 26.0
 
