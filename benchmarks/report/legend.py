@@ -37,7 +37,7 @@ def sign_keys(found: Sequence[Point], largest: float, scale: float, has_referenc
     if any(not point.compared for point in found):
         keys.append(_mark("x", "0.25", "not compared"))
     if any(point.tokens_per_second is None for point in found):
-        keys.append(_mark("o", "0.3", "hollow: no token rate"))
+        keys.append(_mark("o", "0.3", "hollow: byte codec, no tokens/s"))
     for rate in bubble_examples(largest) if largest else ():
         keys.append(
             Line2D(

@@ -34,6 +34,7 @@ _LINE_HEIGHT = 0.135
 _NOTE_POINTS = 6.6
 _MOST_PANELS = 6
 _PANEL_WIDTH, _PANEL_HEIGHT, _PANEL_SCALE = 3.1, 2.4, 0.55
+_KEYS_PER_LINE = 4
 _NAMED_CODECS = 6
 """More than this many codecs are counted in a note, not named."""
 
@@ -79,9 +80,13 @@ def _blank(width: float, height: float) -> Figure:
 def figure(group: Group, fact: Metric, styles: Mapping[str, Style]) -> Figure:
     """One metric, families named where they stand."""
     found = points(group, fact)
+    largest = largest_rate(found)
+    reference = _reference(group, fact)
+    keys = sign_keys(found, largest, 1.0, reference is not None)
+    per_line = math.ceil(len(keys) / 2) if len(keys) > _KEYS_PER_LINE else max(len(keys), 1)
     notes = textwrap.wrap(" ".join(_notes(group, fact, found)), 128)
     foot = _LINE_HEIGHT * len(notes) + 0.06
-    below = foot + (0.4 if found else 0.0) + 0.48
+    below = foot + 0.48 + 0.3 * math.ceil(len(keys) / per_line)
     height = below + _AXES_HEIGHT + 0.32
     drawn = _blank(_WIDTH, height)
     axes = drawn.add_axes((0.105, below / height, 0.875, _AXES_HEIGHT / height))
@@ -90,18 +95,14 @@ def figure(group: Group, fact: Metric, styles: Mapping[str, Style]) -> Figure:
     if not found:
         _draw_nothing(axes, group, fact, 60)
         return drawn
-    largest = largest_rate(found)
-    reference = _reference(group, fact)
     edge = draw(axes, found, fact, styles, reference, largest)
-    keys = sign_keys(found, largest, 0.8, reference is not None)
     drawn.legend(
         handles=keys,
         loc="lower center",
         bbox_to_anchor=(0.5, foot / height),
-        ncols=len(keys),
-        columnspacing=1.2,
-        handletextpad=0.5,
-        handlelength=1.8,
+        ncols=per_line,
+        columnspacing=1.6,
+        handlelength=2.4,
         borderaxespad=0.0,
     )
     name_families(drawn, axes, found, edge, styles, largest)
