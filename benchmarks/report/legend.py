@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 
 from .columns import rate_text
 from .panel import Point
-from .style import FRONTIER, MARKER_POINTS, REFERENCE, Style, bubble_diameter, bubble_examples
+from .style import FRONTIER, MARKER_POINTS, REFERENCE, Style, bubble_diameter, bubble_examples, shortened
 
 
 def family_key(family: str, found: Sequence[Point], style: Style) -> Line2D:
@@ -17,7 +17,7 @@ def family_key(family: str, found: Sequence[Point], style: Style) -> Line2D:
     return Line2D(
         [],
         [],
-        label=family,
+        label=shortened(family),
         color=style.colour,
         linestyle=style.dashes,
         linewidth=1.0,
@@ -27,8 +27,8 @@ def family_key(family: str, found: Sequence[Point], style: Style) -> Line2D:
     )
 
 
-def sign_keys(found: Sequence[Point], largest: float, scale: float, has_reference: bool) -> list[Line2D]:
-    """Frontier, reference, hollow markers, crosses and bubbles, as far as the figure has them."""
+def sign_keys(found: Sequence[Point], has_reference: bool) -> list[Line2D]:
+    """Frontier, reference, crosses and hollow markers, as far as the figure has them."""
     keys = []
     if any(point.compared for point in found):
         keys.append(Line2D([], [], label="Pareto frontier", **FRONTIER))
@@ -38,21 +38,25 @@ def sign_keys(found: Sequence[Point], largest: float, scale: float, has_referenc
         keys.append(_mark("x", "0.25", "not compared"))
     if any(point.tokens_per_second is None for point in found):
         keys.append(_mark("o", "0.3", "hollow: byte codec, no tokens/s"))
-    for rate in bubble_examples(largest) if largest else ():
-        keys.append(
-            Line2D(
-                [],
-                [],
-                label=f"{rate_text(rate)} tokens/s",
-                linestyle="none",
-                marker="o",
-                markersize=bubble_diameter(rate, largest, scale),
-                markerfacecolor="#0000001c",
-                markeredgecolor="0.45",
-                markeredgewidth=0.6,
-            )
-        )
     return keys
+
+
+def bubble_keys(largest: float, scale: float) -> list[Line2D]:
+    """Bubbles of a few token rates; none where the figure has only byte codecs."""
+    return [
+        Line2D(
+            [],
+            [],
+            label=f"{rate_text(rate)} tokens/s",
+            linestyle="none",
+            marker="o",
+            markersize=bubble_diameter(rate, largest, scale),
+            markerfacecolor="#0000001c",
+            markeredgecolor="0.45",
+            markeredgewidth=0.6,
+        )
+        for rate in (bubble_examples(largest) if largest else ())
+    ]
 
 
 def _mark(marker: str, colour: str, label: str) -> Line2D:

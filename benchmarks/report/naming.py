@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .labels import Label, Place, arrange
 from .panel import Point, by_family
-from .style import MARKER_POINTS, Style, bubble_diameter
+from .style import MARKER_POINTS, Style, bubble_diameter, shortened
 
 _POINTS_PER_INCH = 72.0
 _TEXT_POINTS = 7.5
@@ -39,8 +39,8 @@ def name_families(
     anchors = {family: (members[-1], *members[:-1]) for family, members in families.items()}
     labels = []
     for family, points in anchors.items():
-        width, height = _size(drawn, family, to_points)
-        labels.append(Label(width, height, tuple((*at[point.codec], 0.5 * MARKER_POINTS) for point in points)))
+        width, height = _size(drawn, shortened(family), to_points)
+        labels.append(Label(width, height, tuple((*at[point.codec], _radius(point, largest)) for point in points)))
     markers = [_marker_box(at[point.codec], point, largest) for point in found]
     paths = [[at[point.codec] for point in members] for members in families.values()]
     paths.append([placed(*corner) for corner in edge])
@@ -61,10 +61,14 @@ def _size(drawn: Figure, text: str, to_points: float) -> XY:
     return extent.width * to_points + 2.0, extent.height * to_points + 1.0
 
 
+def _radius(point: Point, largest: float) -> float:
+    bubble = bubble_diameter(point.tokens_per_second, largest) if point.tokens_per_second else 0.0
+    return 0.5 * max(MARKER_POINTS, bubble)
+
+
 def _marker_box(centre: XY, point: Point, largest: float) -> tuple[float, float, float, float]:
     """The marker and the inner part of its bubble: the rim of a large bubble may be written over."""
-    bubble = bubble_diameter(point.tokens_per_second, largest) if point.tokens_per_second else 0.0
-    half = 0.5 * max(MARKER_POINTS, 0.6 * bubble) + 1.0
+    half = max(0.5 * MARKER_POINTS, 0.6 * _radius(point, largest)) + 1.0
     return centre[0] - half, centre[1] - half, centre[0] + half, centre[1] + half
 
 
@@ -77,7 +81,7 @@ def _write(axes: Axes, text: str, point: Point, label: Label, place: Place, styl
     x, y, _ = label.anchors[place.anchor]
     leader = {"arrowstyle": "-", "color": style.colour, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 2}
     axes.annotate(
-        text,
+        shortened(text),
         (point.kbps, point.quality),
         xytext=(place.x - x, place.y - y),
         textcoords="offset points",

@@ -23,6 +23,7 @@ from .style import FRONTIER, MARKER_POINTS, REFERENCE, Style, bubble_diameter
 from .summary import Group
 
 _ONE_DECADE = 10.0
+_ORDINARY_RATE = 600.0
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,11 @@ def by_family(found: Sequence[Point]) -> dict[str, list[Point]]:
 
 
 def largest_rate(found: Sequence[Point]) -> float:
-    """The most tokens a second among the points; 0 where there are only byte codecs."""
-    return max((point.tokens_per_second or 0.0 for point in found), default=0.0)
+    """The token rate of the largest bubble; 0 where there are only byte codecs.
+
+    Not below that of an ordinary residual codec, so that a figure of low rates is not one of huge bubbles."""
+    largest = max((point.tokens_per_second or 0.0 for point in found), default=0.0)
+    return max(largest, _ORDINARY_RATE) if largest else 0.0
 
 
 def draw(

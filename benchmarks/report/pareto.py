@@ -17,11 +17,13 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
 
 from codeczoo.metrics import Metric
 
 from . import columns
-from .legend import family_key, sign_keys
+from .legend import bubble_keys, family_key, sign_keys
 from .naming import name_families
 from .panel import Point, draw, largest_rate, points
 from .style import METADATA, RC, Style
@@ -34,7 +36,8 @@ _LINE_HEIGHT = 0.135
 _NOTE_POINTS = 6.6
 _MOST_PANELS = 6
 _PANEL_WIDTH, _PANEL_HEIGHT, _PANEL_SCALE = 3.1, 2.4, 0.55
-_KEYS_PER_LINE = 4
+_KEY_HEIGHTS = (0.38, 0.2)
+_KEY_CHARACTER, _KEY_HANDLE = 0.066, 0.56
 _NAMED_CODECS = 6
 """More than this many codecs are counted in a note, not named."""
 
@@ -82,11 +85,10 @@ def figure(group: Group, fact: Metric, styles: Mapping[str, Style]) -> Figure:
     found = points(group, fact)
     largest = largest_rate(found)
     reference = _reference(group, fact)
-    keys = sign_keys(found, largest, 1.0, reference is not None)
-    per_line = math.ceil(len(keys) / 2) if len(keys) > _KEYS_PER_LINE else max(len(keys), 1)
+    rows = [keys for keys in (bubble_keys(largest, 1.0), sign_keys(found, reference is not None)) if keys]
     notes = textwrap.wrap(" ".join(_notes(group, fact, found)), 128)
     foot = _LINE_HEIGHT * len(notes) + 0.06
-    below = foot + 0.48 + 0.3 * math.ceil(len(keys) / per_line)
+    below = foot + 0.48 + sum(_KEY_HEIGHTS[: len(rows)])
     height = below + _AXES_HEIGHT + 0.32
     drawn = _blank(_WIDTH, height)
     axes = drawn.add_axes((0.105, below / height, 0.875, _AXES_HEIGHT / height))
@@ -96,15 +98,9 @@ def figure(group: Group, fact: Metric, styles: Mapping[str, Style]) -> Figure:
         _draw_nothing(axes, group, fact, 60)
         return drawn
     edge = draw(axes, found, fact, styles, reference, largest)
-    drawn.legend(
-        handles=keys,
-        loc="lower center",
-        bbox_to_anchor=(0.5, foot / height),
-        ncols=per_line,
-        columnspacing=1.6,
-        handlelength=2.4,
-        borderaxespad=0.0,
-    )
+    for row, keys in enumerate(rows):
+        at = (0.54, (foot + sum(_KEY_HEIGHTS[:row])) / height)
+        _add_keys(drawn, keys, at, len(keys))
     name_families(drawn, axes, found, edge, styles, largest)
     return drawn
 
@@ -117,12 +113,13 @@ def overview(group: Group, metrics: Sequence[Metric], styles: Mapping[str, Style
     largest = largest_rate(found)
     has_reference = any(_reference(group, fact) is not None for fact in shown)
     keys = [family_key(family, found, styles[family]) for family in families]
-    keys += sign_keys(found, largest, _PANEL_SCALE, has_reference)
+    keys += [*sign_keys(found, has_reference), *bubble_keys(largest, _PANEL_SCALE)]
 
     rows = 1 if len(shown) <= 3 else 2
     across = math.ceil(len(shown) / rows)
-    per_line = 2 * across
     width = _PANEL_WIDTH * across + 0.4
+    longest = max((len(str(key.get_label())) for key in keys), default=0)
+    per_line = max(1, int(width / (_KEY_CHARACTER * longest + _KEY_HANDLE)))
     apart = {point.codec for point in found if not point.compared}
     note = _apart(sorted(apart)) if apart else ""
     notes = textwrap.wrap(note, int(19 * width))
@@ -138,11 +135,25 @@ def overview(group: Group, metrics: Sequence[Metric], styles: Mapping[str, Style
         axes.set_visible(False)
     title = f"Quality against bitrate: {group.name}"
     drawn.suptitle(title, x=0.12 / width, y=1 - 0.08 / height, ha="left", va="top", size=10.5, weight="bold")
-    drawn.legend(
-        handles=keys, loc="lower center", bbox_to_anchor=(0.5, foot / height), ncols=per_line, borderaxespad=0.0
-    )
+    _add_keys(drawn, keys, (0.5, foot / height), per_line)
     _write_notes(drawn, notes, height)
     return drawn
+
+
+def _add_keys(drawn: Figure, keys: list[Line2D], at: tuple[float, float], per_line: int) -> None:
+    legend = Legend(
+        drawn,
+        keys,
+        [str(key.get_label()) for key in keys],
+        loc="lower center",
+        bbox_to_anchor=at,
+        bbox_transform=drawn.transFigure,
+        ncols=max(per_line, 1),
+        columnspacing=1.6,
+        handlelength=2.6,
+        borderaxespad=0.0,
+    )
+    drawn.add_artist(legend)
 
 
 def _main(group: Group, metrics: Sequence[Metric]) -> list[Metric]:

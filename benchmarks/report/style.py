@@ -51,6 +51,7 @@ REFERENCE: dict[str, Any] = {"color": "0.35", "linewidth": 0.9, "linestyle": (0,
 
 MARKER_POINTS = 4.6
 _LARGEST_BUBBLE = 26.0
+_NAME_CHARACTERS = 25
 
 
 @dataclass(frozen=True)
@@ -85,10 +86,17 @@ def bubble_diameter(tokens_per_second: float, largest: float, scale: float = 1.0
 
 
 def bubble_examples(largest: float) -> list[float]:
-    """Up to three round token rates for the legend, the last at most `largest`."""
-    rounds = [base * 10**power for power in range(5) for base in (1.0, 2.5, 5.0)]
-    below = [value for value in rounds if value <= largest]
-    if not below:
-        return [largest]
-    top = below[-1]
-    return sorted({value for value in (top, top / 4, top / 20) if value >= 10} or {top})
+    """Up to three round token rates for the legend: about a twentieth, a quarter and all of `largest`."""
+    rounds = [base * 10.0**power for power in range(6) for base in (1.0, 2.0, 5.0)]
+    found = {
+        max((value for value in rounds if value <= part), default=0.0) for part in (largest / 20, largest / 4, largest)
+    }
+    return sorted(found - {0.0})
+
+
+def shortened(name: str) -> str:
+    """A family's name with its middle left out where it is too long for a figure."""
+    if len(name) <= _NAME_CHARACTERS:
+        return name
+    half = (_NAME_CHARACTERS - 1) // 2
+    return f"{name[:half]}…{name[-half:]}"

@@ -11,6 +11,7 @@ import matplotlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.legend import Legend
 
 from codeczoo.benchmarks import report
 from codeczoo.benchmarks.report import labels, panel, pareto, style
@@ -123,16 +124,19 @@ def test_forty_points_are_named_without_overlap(made):
 
 def test_legends_stay_inside_their_figure(made):
     records = made.run(clips=3)
+    records.append(made.record("decoded:outputs/a/very/long/path/of/some/system", "x", {"utmos": 3.0}))
     group, summary = group_of(records, made)
     looks = style.styles(row.family for row in group.rows)
     with pareto._settings():
         for figure in (pareto.figure(group, summary.metrics[0], looks), pareto.overview(group, summary.metrics, looks)):
             figure.draw_without_rendering()
-            (legend,) = figure.legends
-            box = legend.get_window_extent()
-            assert figure.bbox.x0 <= box.x0
-            assert box.x1 <= figure.bbox.x1
-            assert not any(box.overlaps(axes.get_tightbbox()) for axes in figure.axes)
+            boxes = [artist.get_window_extent() for artist in figure.artists if isinstance(artist, Legend)]
+            assert boxes
+            for number, box in enumerate(boxes):
+                assert figure.bbox.x0 <= box.x0
+                assert box.x1 <= figure.bbox.x1
+                assert not any(box.overlaps(axes.get_tightbbox()) for axes in figure.axes)
+                assert not any(box.overlaps(other) for other in boxes[number + 1 :])
 
 
 def test_labels_avoid_markers_where_there_is_room():
@@ -186,3 +190,10 @@ def test_points_are_by_family_and_rising_bitrate(made):
     group, _ = group_of(made.run(clips=2, families=("opus", "mp3")), made)
     found = panel.points(group, made.facts["stoi"])
     assert [(point.family, point.kbps) for point in found] == sorted((point.family, point.kbps) for point in found)
+
+
+@pytest.mark.parametrize(
+    ("largest", "examples"), [(2400, [100, 500, 2000]), (900, [20, 200, 500]), (600, [20, 100, 500])]
+)
+def test_bubbles_of_the_legend_are_round_rates(largest, examples):
+    assert style.bubble_examples(largest) == examples

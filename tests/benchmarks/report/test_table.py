@@ -48,11 +48,8 @@ def test_a_row_in_markdown(made):
         made.record("opus@12kbps", "1", worse, kbps=11.234, tokens_per_second=None),
     ]
     rows = lines(writers.markdown(quality(records, made)))
-    assert (
-        rows["`encodec:24khz@6kbps`"]
-        == (["`encodec:24khz@6kbps`", "6.00", "8", "600", "**2.703**", "**0.9391**", "**7.13**", "**0.7000**", "1"])
-        or rows["`encodec:24khz@6kbps`"][-2] == "**0.700**"
-    )
+    means = ["**2.703**", "**0.9391**", "**7.13**", "**0.700**"]
+    assert rows["`encodec:24khz@6kbps`"] == ["`encodec:24khz@6kbps`", "6.00", "8", "600", *means, "1"]
     assert rows["`opus@12kbps`"][:5] == ["`opus@12kbps`", "11.2", "–", "–", "<u>1.500</u>"]
     assert rows["`lyra:v2@3.2kbps`"][4] == "<u>1.500</u>"  # equal means share a place
 
@@ -141,7 +138,6 @@ def test_csv_is_complete(made):
         for record in records
         for name in (*record["scores"], *record["undefined"])
     }
-    line = next(line for line in found if line["codec"] == "dac:24khz@3kbps" and line["metric"] == "pesq_wb")
     line = next(
         line
         for line in found
