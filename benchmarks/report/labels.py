@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 _DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
 _GAPS = (1.5, 7.0, 14.0, 24.0, 38.0)
 _ROUNDS = 4
-_LABEL_COST, _MARKER_COST, _LINE_COST, _OUTSIDE_COST = 500.0, 60.0, 2.5, 5000.0
+_LABEL_COST, _MARKER_COST, _LINE_COST, _OUTSIDE_COST = 500.0, 60.0, 3.0, 5000.0
 _GAP_COST, _ANCHOR_COST = 0.5, 3.0
 
 
@@ -112,7 +112,8 @@ def _fixed_cost(
     """What a place costs whatever the other labels do."""
     area = label.width * label.height
     cost = np.array([_GAP_COST * place.gap + _ANCHOR_COST * place.anchor for place in places])
-    cost += _MARKER_COST * _overlap(boxes, blocks).sum(axis=1) / area
+    # As a share of the marker: a small one that is covered is as lost as a large one.
+    cost += _MARKER_COST * (_overlap(boxes, blocks) / np.prod(blocks[:, 2:] - blocks[:, :2], axis=1)).sum(axis=1)
     inside = (
         (samples[None, :, 0] > boxes[:, None, 0])
         & (samples[None, :, 0] < boxes[:, None, 2])

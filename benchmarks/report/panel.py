@@ -1,14 +1,14 @@
 """One set of axes: quality against bitrate, a line a family, bubbles for token rates, the frontier behind.
 
 Better is always up and left: the axis of a lower-is-better metric is turned over, and its label says so. Only codecs
-that may be compared (same clips, same metric identity) take part in the frontier; the others are drawn hatched out with
-a cross and named in the figure's note.
+that may be compared (same clips, same metric identity) take part in the frontier; the others are drawn with a
+cross and named in the figure's note.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,12 +19,11 @@ from codeczoo.metrics import Metric
 
 from . import columns
 from .frontier import frontier
-from .style import MARKER_POINTS, Style, bubble_diameter
+from .style import FRONTIER, MARKER_POINTS, REFERENCE, Style, bubble_diameter
 from .summary import Group
 
 _ONE_DECADE = 10.0
-FRONTIER_STYLE = {"color": "0.72", "linewidth": 3.2, "solid_capstyle": "butt", "solid_joinstyle": "miter"}
-REFERENCE_STYLE = {"color": "0.35", "linewidth": 0.9, "linestyle": (0, (1, 1.5))}
+_ORDINARY_RATE = 600.0
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ def points(group: Group, fact: Metric) -> list[Point]:
     return sorted(found, key=lambda point: (point.family, point.kbps, point.codec))
 
 
-def by_family(found: list[Point]) -> dict[str, list[Point]]:
+def by_family(found: Sequence[Point]) -> dict[str, list[Point]]:
     """Points of each family, in the order given."""
     families: dict[str, list[Point]] = {}
     for point in found:
@@ -64,87 +63,90 @@ def by_family(found: list[Point]) -> dict[str, list[Point]]:
     return families
 
 
-def largest_rate(found: list[Point]) -> float:
-    """The most tokens a second among the points; 0 where there are only byte codecs."""
-    return max((point.tokens_per_second or 0.0 for point in found), default=0.0)
+def largest_rate(found: Sequence[Point]) -> float:
+    """The token rate of the largest bubble; 0 where there are only byte codecs.
+
+    Not below that of an ordinary residual codec, so that a figure of low rates is not one of huge bubbles."""
+    largest = max((point.tokens_per_second or 0.0 for point in found), default=0.0)
+    return max(largest, _ORDINARY_RATE) if largest else 0.0
 
 
 def draw(
     axes: Axes,
-    found: list[Point],
+    found: Sequence[Point],
     fact: Metric,
     styles: Mapping[str, Style],
     reference: float | None,
     largest: float,
     scale: float = 1.0,
     intervals: bool = True,
-) -> None:
-    """Draw points that are not empty. `scale` shrinks markers and bubbles for small panels."""
+) -> list[tuple[float, float]]:
+    """Draw at least one point; returns the frontier's points. `scale` shrinks bubbles and markers for small panels."""
     _set_axes(axes, found, fact, reference)
-    edge = _draw_frontier(axes, found, fact)
+    edge = _frontier_points(found, fact)
+    if edge:
+        kbps, quality = [x for x, _ in edge], [y for _, y in edge]
+        # What the last point reaches, any higher bitrate can reach too.
+        axes.step([*kbps, axes.get_xlim()[1]], [*quality, quality[-1]], where="post", zorder=1.5, **FRONTIER)
     if reference is not None:
-        axes.axhline(reference, zorder=1.2, **REFERENCE_STYLE)
+        axes.axhline(reference, zorder=1.2, **REFERENCE)
     for family, members in by_family(found).items():
         style = styles[family]
-        kbps = [point.kbps for point in members]
-        quality = [point.quality for point in members]
-        axes.plot(kbps, quality, color=style.colour, linestyle=style.dashes, linewidth=1.0 * math.sqrt(scale), zorder=3)
+        kbps, quality = [point.kbps for point in members], [point.quality for point in members]
+        axes.plot(kbps, quality, color=style.colour, linestyle=style.dashes, linewidth=math.sqrt(scale), zorder=3)
         for point in members:
             if intervals and point.interval is not None:
-                axes.plot([point.kbps] * 2, point.interval, color=style.colour, linewidth=0.8, alpha=0.6, zorder=2.5)
+                whisker = [point.kbps, point.kbps]
+                axes.plot(whisker, point.interval, color=style.colour, linewidth=0.8, alpha=0.6, zorder=2.5)
             _draw_point(axes, point, style, largest, scale)
-    assert edge is not None or not any(point.compared for point in found)
+    return edge
 
 
 def _draw_point(axes: Axes, point: Point, style: Style, largest: float, scale: float) -> None:
+    size = MARKER_POINTS * math.sqrt(scale)
+    hollow = point.tokens_per_second is None
     if point.tokens_per_second is not None:
-        diameter = bubble_diameter(point.tokens_per_second, largest, scale)
         axes.plot(
-            *([point.kbps], [point.quality]),
-            marker="o",
-            markersize=diameter,
+            [point.kbps],
+            [point.quality],
             linestyle="none",
-            zorder=2,
+            marker="o",
+            markersize=bubble_diameter(point.tokens_per_second, largest, scale),
             markerfacecolor=style.colour + "2e",
             markeredgecolor=style.colour + "90",
             markeredgewidth=0.6,
+            zorder=2,
         )
-    hollow = point.tokens_per_second is None
     axes.plot(
-        *([point.kbps], [point.quality]),
-        marker=style.marker,
-        markersize=MARKER_POINTS * math.sqrt(scale),
+        [point.kbps],
+        [point.quality],
         linestyle="none",
-        zorder=4,
+        marker=style.marker,
+        markersize=size,
         markerfacecolor="white" if hollow else style.colour,
         markeredgecolor=style.colour,
         markeredgewidth=1.0 if hollow else 0.4,
+        zorder=4,
     )
     if not point.compared:
         axes.plot(
-            *([point.kbps], [point.quality]),
-            marker="x",
-            markersize=2.1 * MARKER_POINTS * math.sqrt(scale),
+            [point.kbps],
+            [point.quality],
             linestyle="none",
-            zorder=5,
+            marker="x",
+            markersize=2 * size,
             markeredgecolor="0.25",
             markeredgewidth=0.9,
+            zorder=5,
         )
 
 
-def _draw_frontier(axes: Axes, found: list[Point], fact: Metric) -> list[int] | None:
-    compared = [point for point in found if point.compared]
-    if not compared:
-        return None
-    best = frontier([(point.kbps, point.quality) for point in compared], fact.higher_is_better)
-    kbps = [compared[index].kbps for index in best]
-    quality = [compared[index].quality for index in best]
-    # What the last point reaches, any higher bitrate can reach too.
-    axes.step([*kbps, axes.get_xlim()[1]], [*quality, quality[-1]], where="post", zorder=1.5, **FRONTIER_STYLE)
-    return best
+def _frontier_points(found: Sequence[Point], fact: Metric) -> list[tuple[float, float]]:
+    compared = [(point.kbps, point.quality) for point in found if point.compared]
+    return [compared[index] for index in frontier(compared, fact.higher_is_better)]
 
 
-def _set_axes(axes: Axes, found: list[Point], fact: Metric, reference: float | None) -> None:
+def _set_axes(axes: Axes, found: Sequence[Point], fact: Metric, reference: float | None) -> None:
     kbps = np.array([point.kbps for point in found])
     low, high = float(kbps.min()), float(kbps.max())
     axes.set_xscale("log")

@@ -8,30 +8,38 @@ from __future__ import annotations
 
 import math
 import textwrap
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 
 from codeczoo.metrics import Metric
 
 from . import columns
-from .labels import Label, arrange
-from .panel import FRONTIER_STYLE, REFERENCE_STYLE, Point, by_family, draw, largest_rate, points
-from .style import MARKER_POINTS, METADATA, RC, Style, bubble_diameter, bubble_examples
+from .legend import bubble_keys, family_key, sign_keys
+from .naming import name_families
+from .panel import Point, draw, largest_rate, points
+from .style import METADATA, RC, Style
 from .summary import Group
 
 _DPI = 200
+_WIDTH = 6.6
+_AXES_HEIGHT = 3.7
+_LINE_HEIGHT = 0.135
+_NOTE_POINTS = 6.6
 _MOST_PANELS = 6
-_LINE_STEP = 3.0
-_LABEL_POINTS = 7.5
-_PANEL_SCALE = 0.55
+_PANEL_WIDTH, _PANEL_HEIGHT, _PANEL_SCALE = 3.1, 2.4, 0.55
+_KEY_HEIGHTS = (0.38, 0.2)
+_KEY_CHARACTER, _KEY_HANDLE = 0.066, 0.56
+_NAMED_CODECS = 6
+"""More than this many codecs are counted in a note, not named."""
 
 
 @contextmanager
@@ -46,7 +54,7 @@ def _settings() -> Iterator[None]:
 def write(
     group: Group, metrics: Sequence[Metric], styles: Mapping[str, Style], folder: Path, formats: Sequence[str]
 ) -> list[Path]:
-    """A figure for each metric that was asked of the group, and the overview. Returns the paths in the order written."""
+    """A figure for each metric that was asked of the group, and the overview. Returns their paths."""
     asked = [fact for fact in metrics if any(fact.name in row.cells for row in group.rows)]
     paths: list[Path] = []
     with _settings():
@@ -65,82 +73,106 @@ def _save(drawn: Figure, stem: Path, formats: Sequence[str]) -> list[Path]:
     return paths
 
 
-def figure(group: Group, fact: Metric, styles: Mapping[str, Style]) -> Figure:
-    """One metric, families labelled where they stand."""
-    found = points(group, fact)
-    notes = _notes(group, fact, found)
-    lines = textwrap.wrap(" ".join(notes), 128)
-    foot = 0.13 * len(lines)
-    drawn = Figure(figsize=(6.6, 4.3 + foot))
+def _blank(width: float, height: float) -> Figure:
+    """A figure with a canvas of its own: nothing of pyplot is touched."""
+    drawn = Figure(figsize=(width, height))
     FigureCanvasAgg(drawn)
-    height = 4.3 + foot
-    axes = drawn.add_axes((0.105, (0.52 + foot) / height, 0.875, 3.45 / height))
-    axes.set_title(f"{columns.label(fact.name)}: {group.name}")
-    drawn.text(0.012, 0.06 / height, "\n".join(lines), fontsize=6.6, color="0.3", va="bottom", linespacing=1.25)
-    if not found:
-        _draw_nothing(axes, group, fact)
-        return drawn
+    return drawn
+
+
+def figure(group: Group, fact: Metric, styles: Mapping[str, Style]) -> Figure:
+    """One metric, families named where they stand."""
+    found = points(group, fact)
     largest = largest_rate(found)
     reference = _reference(group, fact)
-    draw(axes, found, fact, styles, reference, largest)
-    legend = axes.legend(
-        handles=_keys(found, largest, 1.0, reference is not None),
-        loc="lower right",
-        labelspacing=0.75,
-        handlelength=3.0,
-        borderpad=0.6,
-    )
-    _label(drawn, axes, found, fact, styles, largest, legend.get_window_extent(_renderer(drawn)).extents)
+    rows = [keys for keys in (bubble_keys(largest, 1.0), sign_keys(found, reference is not None)) if keys]
+    notes = textwrap.wrap(" ".join(_notes(group, fact, found)), 128)
+    foot = _LINE_HEIGHT * len(notes) + 0.06
+    below = foot + 0.48 + sum(_KEY_HEIGHTS[: len(rows)])
+    height = below + _AXES_HEIGHT + 0.32
+    drawn = _blank(_WIDTH, height)
+    axes = drawn.add_axes((0.105, below / height, 0.875, _AXES_HEIGHT / height))
+    axes.set_title(f"{columns.label(fact.name)}: {group.name}")
+    _write_notes(drawn, notes, height)
+    if not found:
+        _draw_nothing(axes, group, fact, 60)
+        return drawn
+    edge = draw(axes, found, fact, styles, reference, largest)
+    for row, keys in enumerate(rows):
+        at = (0.54, (foot + sum(_KEY_HEIGHTS[:row])) / height)
+        _add_keys(drawn, keys, at, len(keys))
+    name_families(drawn, axes, found, edge, styles, largest)
     return drawn
 
 
 def overview(group: Group, metrics: Sequence[Metric], styles: Mapping[str, Style]) -> Figure:
     """Small multiples of the main metrics, with one legend."""
     shown = _main(group, metrics)
+    found = [point for fact in shown for point in points(group, fact)]
+    families = sorted({point.family for point in found})
+    largest = largest_rate(found)
+    has_reference = any(_reference(group, fact) is not None for fact in shown)
+    keys = [family_key(family, found, styles[family]) for family in families]
+    keys += [*sign_keys(found, has_reference), *bubble_keys(largest, _PANEL_SCALE)]
+
     rows = 1 if len(shown) <= 3 else 2
     across = math.ceil(len(shown) / rows)
-    families = sorted({point.family for fact in shown for point in points(group, fact)})
-    keys = [_family_key(group, family, styles[family]) for family in families]
-    found = [point for fact in shown for point in points(group, fact)]
-    largest = largest_rate(found)
-    if found:
-        has_reference = any(_reference(group, fact) is not None for fact in shown)
-        keys += _keys(found, largest, _PANEL_SCALE, has_reference)
-    per_line = 6 if across == 3 else 4 if across == 2 else 2
-    foot = 0.2 * math.ceil(len(keys) / per_line) + 0.15
-    width, height = 3.1 * across + 0.4, 2.5 * rows + foot + 0.3
-    drawn = Figure(figsize=(width, height))
-    FigureCanvasAgg(drawn)
+    width = _PANEL_WIDTH * across + 0.4
+    longest = max((len(str(key.get_label())) for key in keys), default=0)
+    per_line = max(1, int(width / (_KEY_CHARACTER * longest + _KEY_HANDLE)))
+    apart = {point.codec for point in found if not point.compared}
+    note = _apart(sorted(apart)) if apart else ""
+    notes = textwrap.wrap(note, int(19 * width))
+    foot = _LINE_HEIGHT * len(notes) + 0.06
+    below = foot + 0.19 * math.ceil(len(keys) / per_line) + 0.5
+    height = below + _PANEL_HEIGHT * rows + 0.2
+    drawn = _blank(width, height)
     grid = drawn.subplots(rows, across, squeeze=False)
-    left, right = 0.62 / width, 1 - 0.12 / width
-    drawn.subplots_adjust(left, (foot + 0.42) / height, right, 1 - 0.5 / height, wspace=0.3, hspace=0.42)
+    drawn.subplots_adjust(0.5 / width, below / height, 1 - 0.12 / width, 1 - 0.55 / height, wspace=0.24, hspace=0.42)
     for axes, fact in zip(grid.flat, shown, strict=False):
         _small(axes, group, fact, styles, largest)
     for axes in grid.flat[len(shown) :]:
         axes.set_visible(False)
-    drawn.suptitle(f"Quality against bitrate: {group.name}", x=0.12 / width, y=1 - 0.07 / height, ha="left", va="top")
-    drawn.legend(handles=keys, loc="lower center", ncols=per_line, columnspacing=1.4, handlelength=2.6)
+    title = f"Quality against bitrate: {group.name}"
+    drawn.suptitle(title, x=0.12 / width, y=1 - 0.08 / height, ha="left", va="top", size=10.5, weight="bold")
+    _add_keys(drawn, keys, (0.5, foot / height), per_line)
+    _write_notes(drawn, notes, height)
     return drawn
+
+
+def _add_keys(drawn: Figure, keys: list[Line2D], at: tuple[float, float], per_line: int) -> None:
+    legend = Legend(
+        drawn,
+        keys,
+        [str(key.get_label()) for key in keys],
+        loc="lower center",
+        bbox_to_anchor=at,
+        bbox_transform=drawn.transFigure,
+        ncols=max(per_line, 1),
+        columnspacing=1.6,
+        handlelength=2.6,
+        borderaxespad=0.0,
+    )
+    drawn.add_artist(legend)
 
 
 def _main(group: Group, metrics: Sequence[Metric]) -> list[Metric]:
     """The metrics of the overview: the main ones as far as there are values, else whatever was asked."""
     valued = [fact for fact in metrics if points(group, fact)] or list(metrics)
     main = [fact for fact in valued if fact.name in columns.MAIN]
-    rest = [fact for fact in valued if fact.name not in columns.MAIN]
-    return (main or rest)[:_MOST_PANELS]
+    return (main or valued)[:_MOST_PANELS]
 
 
 def _small(axes: Axes, group: Group, fact: Metric, styles: Mapping[str, Style], largest: float) -> None:
     axes.set_title(columns.head(fact), fontsize=8.5)
     found = points(group, fact)
     if not found:
-        _draw_nothing(axes, group, fact)
+        _draw_nothing(axes, group, fact, 34)
         return
     draw(axes, found, fact, styles, _reference(group, fact), largest, _PANEL_SCALE, intervals=False)
     axes.set_ylabel("")
     axes.tick_params(labelsize=7)
-    axes.set_xlabel("kbps", fontsize=7.5, labelpad=1)
+    axes.set_xlabel("kbps" if fact.higher_is_better else "kbps (vertical axis turned over)", fontsize=7.5, labelpad=1)
 
 
 def _reference(group: Group, fact: Metric) -> float | None:
@@ -149,146 +181,52 @@ def _reference(group: Group, fact: Metric) -> float | None:
     return group.reference.cells[fact.name].mean
 
 
-def _notes(group: Group, fact: Metric, found: list[Point]) -> list[str]:
+def _write_notes(drawn: Figure, lines: Sequence[str], height: float) -> None:
+    drawn.text(0.012, 0.05 / height, "\n".join(lines), fontsize=_NOTE_POINTS, color="0.3", va="bottom", linespacing=1.2)
+
+
+def _named(codecs: Sequence[str]) -> str:
+    return ", ".join(codecs) if len(codecs) <= _NAMED_CODECS else f"{len(codecs)} codecs (see the table)"
+
+
+def _apart(codecs: Sequence[str]) -> str:
+    return f"Not compared, because over other clips or under another metric identity: {_named(codecs)}."
+
+
+def _notes(group: Group, fact: Metric, found: Sequence[Point]) -> list[str]:
     """The caveats of a figure, as sentences."""
-    clips = len(group.common_clips)
-    notes = (
-        [f"Means over {clips} clip{'' if clips == 1 else 's'}; bars are 95 % confidence intervals."] if found else []
-    )
-    apart = [point.codec for point in found if not point.compared]
-    if apart:
-        notes.append(f"Crossed out, because over other clips or another version of the metric: {', '.join(apart)}.")
+    if not found:
+        return []
+    compared = group.comparable(fact.name)
+    clips = max((row.cells[fact.name].n for row in group.rows if row.codec in compared), default=0)
+    notes = [f"Means over {clips} clip{'' if clips == 1 else 's'}; bars are 95 % confidence intervals."]
+    if apart := [point.codec for point in found if not point.compared]:
+        notes.append(_apart(apart))
     drawn = {point.codec for point in found}
-    absent = [row.codec for row in group.rows if fact.name in row.cells and row.codec not in drawn]
-    if absent and found:
-        notes.append(f"Without a value: {', '.join(absent)}.")
+    if absent := [row.codec for row in group.rows if fact.name in row.cells and row.codec not in drawn]:
+        notes.append(f"Without a value: {_named(absent)}.")
     if any(row.bitrate.kind == "stated" for row in group.rows if row.codec in drawn):
         notes.append("Bitrates of audio decoded elsewhere are as stated.")
     return notes
 
 
-def _draw_nothing(axes: Axes, group: Group, fact: Metric) -> None:
+def _draw_nothing(axes: Axes, group: Group, fact: Metric, line_characters: int) -> None:
     """Say why there is nothing to see."""
-    reasons: dict[str, int] = {}
-    without_rate = 0
-    for row in group.rows:
-        cell = row.cells.get(fact.name)
-        for found in (cell.undefined, cell.failed) if cell is not None else ():
-            for reason, count in found.items():
-                reasons[reason] = reasons.get(reason, 0) + count
-        without_rate += cell is not None and cell.mean is not None
+    reasons: Counter[str] = Counter()
+    cells = [row.cells[fact.name] for row in group.rows if fact.name in row.cells]
+    for cell in cells:
+        reasons.update(cell.undefined)
+        reasons.update(cell.failed)
     text = f"No codec has a value of {columns.label(fact.name)} here."
-    if without_rate:
-        text = f"No codec with a value of {columns.label(fact.name)} has a bitrate."
+    if any(cell.n for cell in cells):
+        text = f"No codec with a value of {columns.label(fact.name)} has a known bitrate."
     elif reasons:
-        reason = max(reasons, key=lambda reason: (reasons[reason], reason))
-        text += f" Undefined or failed {sum(reasons.values())} times, most often: {reason}"
-    wide = 60 if axes.get_position().width > 0.6 else 32
-    axes.text(
-        *(0.5, 0.5, "\n".join(textwrap.wrap(" ".join(text.split()), wide, max_lines=6))),
-        transform=axes.transAxes,
-        ha="center",
-        va="center",
-        color="0.3",
-    )
+        reason, count = max(reasons.items(), key=lambda item: (item[1], item[0]))
+        text += f" {reasons.total()} times undefined or failed, {count} of them because: {reason}"
+    lines = textwrap.wrap(" ".join(text.split()), line_characters, max_lines=6, placeholder=" …")
+    axes.text(0.5, 0.5, "\n".join(lines), transform=axes.transAxes, ha="center", va="center", color="0.3")
     axes.set_xticks([])
     axes.set_yticks([])
     axes.grid(visible=False)
     for spine in axes.spines.values():
         spine.set_color("0.8")
-
-
-def _family_key(group: Group, family: str, style: Style) -> Line2D:
-    hollow = all(row.tokens_per_second is None for row in group.rows if row.family == family)
-    return Line2D(
-        *([], []),
-        color=style.colour,
-        linestyle=style.dashes,
-        linewidth=1.0,
-        marker=style.marker,
-        label=family,
-        markersize=MARKER_POINTS,
-        markerfacecolor="white" if hollow else style.colour,
-    )
-
-
-def _keys(found: list[Point], largest: float, scale: float, has_reference: bool) -> list[Line2D]:
-    """Legend entries of everything that is not a family."""
-    keys = [Line2D([], [], label="Pareto frontier", **FRONTIER_STYLE)]
-    if has_reference:
-        keys.append(Line2D([], [], label="reference itself", **REFERENCE_STYLE))
-    if any(point.tokens_per_second is None for point in found):
-        hollow = {"marker": "o", "markersize": MARKER_POINTS, "markerfacecolor": "white", "markeredgecolor": "0.3"}
-        keys.append(Line2D([], [], linestyle="none", label="hollow, no bubble: byte codec", **hollow))
-    for rate in bubble_examples(largest) if largest else ():
-        bubble = {"marker": "o", "markersize": bubble_diameter(rate, largest, scale), "linestyle": "none"}
-        look = {"markerfacecolor": "#0000001c", "markeredgecolor": "0.45", "markeredgewidth": 0.6}
-        keys.append(Line2D([], [], label=f"{columns.rate_text(rate)} tokens/s", **bubble, **look))
-    return keys
-
-
-def _renderer(drawn: Figure):
-    canvas = drawn.canvas
-    assert isinstance(canvas, FigureCanvasAgg)
-    return canvas.get_renderer()
-
-
-def _label(
-    drawn: Figure,
-    axes: Axes,
-    found: list[Point],
-    fact: Metric,
-    styles: Mapping[str, Style],
-    largest: float,
-    legend: Sequence[float],
-) -> None:
-    """Write each family's name beside one of its points."""
-    to_points = 72.0 / drawn.dpi
-    place = {point.codec: axes.transData.transform((point.kbps, point.quality)) * to_points for point in found}
-    radius = {
-        point.codec: 0.5 * max(MARKER_POINTS, bubble_diameter(point.tokens_per_second or 0.0, largest or 1.0))
-        for point in found
-    }
-    families = by_family(found)
-    labels = []
-    for family, members in families.items():
-        text = drawn.text(0, 0, family, fontsize=_LABEL_POINTS, weight="bold")
-        size = text.get_window_extent(_renderer(drawn))
-        text.remove()
-        anchors = [(*map(float, place[point.codec]), 0.5 * MARKER_POINTS) for point in (members[-1], *members[:-1])]
-        labels.append(Label(size.width * to_points + 2, size.height * to_points + 1, tuple(anchors)))
-    boxes = [(x - r, y - r, x + r, y + r) for (x, y), r in ((place[c], 0.45 * radius[c] + 1.2) for c in place)]
-    boxes.append(tuple(float(edge) * to_points for edge in legend))  # type: ignore[arg-type]
-    samples = [
-        sample
-        for members in families.values()
-        for start, end in zip(members, members[1:], strict=False)
-        for sample in _along(place[start.codec], place[end.codec])
-    ]
-    bounds = tuple(float(edge) * to_points for edge in axes.get_window_extent().extents)
-    for (family, members), label, spot in zip(
-        families.items(),
-        labels,
-        arrange(labels, boxes, samples, bounds),
-        strict=True,  # type: ignore[arg-type]
-    ):
-        anchor = (members[-1], *members[:-1])[spot.anchor]
-        x, y, _ = label.anchors[spot.anchor]
-        leader = {"arrowstyle": "-", "color": styles[family].colour, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 2}
-        axes.annotate(
-            *(family, (anchor.kbps, anchor.quality)),
-            xytext=(spot.x - x, spot.y - y),
-            textcoords="offset points",
-            ha="center",
-            va="center",
-            fontsize=_LABEL_POINTS,
-            weight="bold",
-            color=styles[family].text_colour,
-            zorder=6,
-            arrowprops=leader if spot.gap > 5 else None,
-        )
-
-
-def _along(start: np.ndarray, end: np.ndarray) -> list[tuple[float, float]]:
-    steps = max(2, int(np.hypot(*(end - start)) / _LINE_STEP))
-    return [tuple(map(float, start + (end - start) * step / steps)) for step in range(1, steps)]  # type: ignore[misc]

@@ -15,7 +15,7 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", "h", ">", "d")
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1.2, 1.5)))
 
-RC: dict[str, Any] = {
+RC: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],
     "font.size": 8.5,
     "axes.labelsize": 8.5,
@@ -46,8 +46,12 @@ METADATA: dict[str, dict[str, None]] = {
 }
 """Left out of the files, because dates and versions would change them when nothing has changed."""
 
+FRONTIER: dict[str, Any] = {"color": "0.74", "linewidth": 3.0, "solid_capstyle": "butt", "solid_joinstyle": "miter"}
+REFERENCE: dict[str, Any] = {"color": "0.35", "linewidth": 0.9, "linestyle": (0, (1, 1.5))}
+
 MARKER_POINTS = 4.6
 _LARGEST_BUBBLE = 26.0
+_NAME_CHARACTERS = 25
 
 
 @dataclass(frozen=True)
@@ -82,10 +86,17 @@ def bubble_diameter(tokens_per_second: float, largest: float, scale: float = 1.0
 
 
 def bubble_examples(largest: float) -> list[float]:
-    """Up to three round token rates for the legend, the last at most `largest`."""
-    rounds = [base * 10**power for power in range(5) for base in (1.0, 2.5, 5.0)]
-    below = [value for value in rounds if value <= largest]
-    if not below:
-        return [largest]
-    top = below[-1]
-    return sorted({value for value in (top, top / 4, top / 20) if value >= 10} or {top})
+    """Up to three round token rates for the legend: about a twentieth, a quarter and all of `largest`."""
+    rounds = [base * 10.0**power for power in range(6) for base in (1.0, 2.0, 5.0)]
+    found = {
+        max((value for value in rounds if value <= part), default=0.0) for part in (largest / 20, largest / 4, largest)
+    }
+    return sorted(found - {0.0})
+
+
+def shortened(name: str) -> str:
+    """A family's name with its middle left out where it is too long for a figure."""
+    if len(name) <= _NAME_CHARACTERS:
+        return name
+    half = (_NAME_CHARACTERS - 1) // 2
+    return f"{name[:half]}…{name[-half:]}"
