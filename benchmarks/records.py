@@ -19,10 +19,12 @@ A run is a folder with `run.json` (what was asked, versions, hardware) and `reco
      "identities": {"pesq_wb": "1c9d04aa"},        short hash of each metric's identity, for scores and undefined
      "reference_scores": {"utmos": 4.05},          the reference's own, for metrics that look at one signal
      "delay_ms": 6.5,                    of the estimate behind the reference, by cross-correlation; null if unknown
+     "delay_correlation": 0.97,          coefficient of the two signals at that delay: near 0, the delay means little
      "clipped": {"input": 0, "output": 3},         samples outside [-1, 1]
      "length_difference": 0,             samples of the estimate minus samples of the reference, before trimming
      "timing": {"encode_s": ..., "decode_s": ..., "encode_rtf": ..., "decode_rtf": ..., "threads": 1,
-                "device": "cpu", "warm_up": true, "busy_workers": 2}}
+                "device": "cpu", "warm_up": true, "busy_workers": 2},
+     "scoring_s": {"pesq_wb": 0.1}}      seconds of computing, under the first metric of each measure
 
 Bits: `nominal` sum of frame rate x log2(entries) x seconds; `packed` the tokens really produced at ceil(log2(entries))
 bits each, plus `side`; `side` side information alone; `payload` bytes really produced, for byte codecs; `stated` for
@@ -49,7 +51,8 @@ Record = dict[str, Any]
 Key = tuple[str, str, str]
 """(codec, corpus, clip)."""
 
-_MERGED = ("scores", "undefined", "failed", "identities", "reference_scores")
+_BY_METRIC = ("scores", "undefined", "failed", "identities", "reference_scores")
+_ADDED_TO = (*_BY_METRIC, "timing", "scoring_s")
 
 
 def key_of(record: Record) -> Key:
@@ -96,10 +99,10 @@ def merge(records: Iterable[Record]) -> dict[Key, Record]:
             merged[key] = record
             continue
         for metric in record.get("identities", {}):
-            for field in _MERGED:
+            for field in _BY_METRIC:
                 known.get(field, {}).pop(metric, None)
         updated = {**known, **record}
-        for field in _MERGED:
+        for field in _ADDED_TO:
             updated[field] = {**known.get(field, {}), **record.get(field, {})}
         merged[key] = updated
     return merged

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codeczoo import codecs, metrics
-from codeczoo.codecs import Codec, MissingDependency, WeightsMissing
+from codeczoo.codecs import Codec
+from codeczoo.codecs.availability import why_not
 from codeczoo.codecs.decoded import DecodedAudio
 
 from .clip import Corpus
@@ -73,20 +74,18 @@ def points(patterns: Iterable[str], device: str = "cpu") -> tuple[Point, ...]:
 
 
 def usable(candidates: Sequence[Point]) -> tuple[tuple[Point, ...], tuple[tuple[str, str], ...]]:
-    """The points that load on this machine, and the others with the reason (weights or a package are not here)."""
-    reasons: dict[str, str] = {}
-    kept: list[Point] = []
-    skipped: list[tuple[str, str]] = []
-    tried: set[str] = set()
-    for point in candidates:
-        if point.family not in tried:
-            tried.add(point.family)
-            try:
-                point.load()
-            except (WeightsMissing, MissingDependency) as error:
-                reasons[point.family] = str(error)
-        if point.family in reasons:
-            skipped.append((point.name, reasons[point.family]))
-        else:
-            kept.append(point)
-    return tuple(kept), tuple(skipped)
+    """The points that can run on this machine, and the others with what is missing (weights, a package)."""
+    missing = {point.family: why_not(codecs.family(point.name)) for point in first_of_families(candidates)}
+    kept = tuple(point for point in candidates if not missing[point.family])
+    return kept, tuple((point.name, missing[point.family]) for point in candidates if missing[point.family])
+
+
+def check_loading(candidates: Sequence[Point]) -> None:
+    """Raise WeightsMissing, WeightsCorrupt or MissingDependency if one of the points cannot be loaded."""
+    for point in first_of_families(candidates):
+        point.load()
+
+
+def first_of_families(candidates: Sequence[Point]) -> tuple[Point, ...]:
+    """One point of each family: what one needs to run, all of its family need."""
+    return tuple({point.family: point for point in reversed(candidates)}.values())

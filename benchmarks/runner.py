@@ -303,9 +303,10 @@ class _Runner:
                 identities=result.identities,
                 reference_scores=result.reference_scores,
                 delay_ms=result.delay_ms,
+                delay_correlation=result.delay_correlation,
                 length_difference=result.length_difference,
             )
-            record.setdefault("timing", {})["metrics_s"] = result.metric_s
+            record["scoring_s"] = result.metric_s
             self._append(record)
             self.progress(self.family, 1)
 

@@ -58,6 +58,7 @@ class ScoringResult:
     identities: dict[str, str] = field(default_factory=dict[str, str])
     reference_scores: dict[str, float] = field(default_factory=dict[str, float])
     delay_ms: float | None = None
+    delay_correlation: float | None = None
     length_difference: int = 0
     metric_s: dict[str, float] = field(default_factory=dict[str, float])
     """Seconds of computing, by the first metric of each measure."""
@@ -137,7 +138,7 @@ def _score(job: ScoringJob, estimate: Estimate) -> ScoringResult:
     with ExitStack() as stack:
         pairs = _Pairs(reference, estimate, stack)
         result.length_difference = pairs.length_difference
-        result.delay_ms = _delay_ms(pairs)
+        _note_delay(pairs, result)
         for measure in measures(estimate.metrics):
             wanted = [metric for metric in measure.metrics if metric.name in estimate.metrics]
             result.identities.update((metric.name, protocol.metric_identity_hash(metric)) for metric in wanted)
@@ -169,13 +170,14 @@ class _Pairs:
         return self._pairs[sample_rate]
 
 
-def _delay_ms(pairs: _Pairs) -> float | None:
+def _note_delay(pairs: _Pairs, result: ScoringResult) -> None:
     reference, estimate = pairs.at(pairs.native_rate)
     try:
-        delay, _ = estimate_delay(reference, estimate, pairs.native_rate)
+        delay = estimate_delay(reference, estimate, pairs.native_rate)
     except Undefined:
-        return None
-    return 1000.0 * delay / pairs.native_rate
+        return
+    result.delay_ms = 1000.0 * delay.samples / pairs.native_rate
+    result.delay_correlation = delay.correlation
 
 
 def _apply(measure: Measure, wanted: list[Metric], clip: Clip, pairs: _Pairs, result: ScoringResult) -> None:

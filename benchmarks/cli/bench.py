@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
 def _request(options: argparse.Namespace) -> Request:
     from codeczoo.benchmarks import suites
     from codeczoo.benchmarks.errors import BenchmarkError
-    from codeczoo.benchmarks.request import Request, points, usable
+    from codeczoo.benchmarks.request import Request, check_loading, points, usable
 
     suite = suites.load(options.suite) if options.suite else None
     if suite is not None:
@@ -70,8 +70,7 @@ def _request(options: argparse.Namespace) -> Request:
     wanted, skipped = (named, ()) if options.codecs or suite is None else usable(points(suite.codecs, options.device))
     if options.codecs:
         # Codecs named one by one are all wanted: a missing one is a wrong request, not a shorter table.
-        for point in first_of_families(named):
-            point.load()
+        check_loading(named)
     for name, reason in skipped:
         print(f"left out: {name}: {reason}", file=sys.stderr)
     threads, workers = shared.threads_and_workers(options)

@@ -46,7 +46,7 @@ def _fetch(name: str) -> None:
     from codeczoo.codecs import weights
 
     print(f"{found.name}: weights under {spec.weights_licence or 'no stated licence'}; source: {spec.source}")
-    if weights.is_here(found.weights):
+    if weights.locate(found.weights) is not None:
         print(f"{found.name}: already here, verified: {weights.find(found.weights)}")
         return
     with Bar(0, unit="B", description=found.name) as bar:

@@ -1,0 +1,39 @@
+"""Requests on real clips, cheap enough to run many times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from codeczoo.benchmarks import corpora
+from codeczoo.benchmarks.clip import Clip
+from codeczoo.benchmarks.listing import ListedCorpus
+from codeczoo.benchmarks.request import Point, Request, points
+
+
+@pytest.fixture
+def request_of(tmp_path: Path) -> Callable[..., Request]:
+    """Makes a request that scores in this process, in the folder `tmp_path/run`."""
+
+    def make(
+        clips: Sequence[Clip],
+        codecs: Sequence[str | Point] = ("opus@12kbps", "g722@64kbps"),
+        metrics: Sequence[str] = ("stoi", "si_sdr_aligned"),
+        **changes: object,
+    ) -> Request:
+        named = [points([codec])[0] if isinstance(codec, str) else codec for codec in codecs]
+        corpus = ListedCorpus("test", lambda: iter(clips), len(clips))
+        made = Request(tuple(named), corpus, tuple(metrics), tmp_path / "run", workers=0)
+        return replace(made, **changes)
+
+    return make
+
+
+@pytest.fixture
+def demo_clips(demo_audio: Path) -> list[Clip]:
+    """Four short clips of real speech."""
+    assert demo_audio.is_dir()
+    return sorted(corpora.demo(), key=lambda clip: clip.path.stat().st_size)[:4]
