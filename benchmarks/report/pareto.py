@@ -118,7 +118,10 @@ def overview(group: Group, metrics: Sequence[Metric], styles: Mapping[str, Style
     across = math.ceil(len(shown) / rows)
     width = _PANEL_WIDTH * across + 0.4
     apart = sorted({point.codec for point in found if not point.compared})
-    notes = textwrap.wrap(_apart(apart), int(19 * width)) if apart else []
+    said = [_apart(apart)] if apart else []
+    if empty := [columns.label(fact.name) for fact in metrics if not points(group, fact) and fact not in shown]:
+        said.append(f"No codec has a value of {', '.join(empty)}.")
+    notes = textwrap.wrap(" ".join(said), int(19 * width))
     foot = _NOTE_HEIGHT * len(notes) + 0.08
     signs_top = foot + legend.LINE_HEIGHT * legend.lines_of(signs, width) + 0.08
     below = signs_top + legend.LINE_HEIGHT * legend.lines_of(family_keys, width) + 0.5
