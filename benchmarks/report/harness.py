@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from codeczoo.benchmarks.records import Record
 
+from . import bitrate
 from .notes import listed
 from .summary import Summary, default_grouping
 from .table import NOTHING, Section, Table, TextCell
@@ -111,12 +112,16 @@ def _condition(timing: Mapping[str, object]) -> str:
 
 
 def by_group(records: Sequence[Record], grouping: str) -> dict[str, list[Conduct]]:
-    """Groups as `summarise` makes them, codecs by name."""
+    """Groups as `summarise` makes them, codecs by falling bitrate as in the quality table."""
     members: dict[str, dict[str, list[Record]]] = {}
     for record in records:
         group = str(record.get(grouping) or f"{grouping} unknown")
         members.setdefault(group, {}).setdefault(record["codec"], []).append(record)
-    return {group: [conduct(members[group][codec]) for codec in sorted(members[group])] for group in sorted(members)}
+    found = {}
+    for group, codecs in sorted(members.items()):
+        kbps = {codec: bitrate.measure(own).kbps or 0.0 for codec, own in codecs.items()}
+        found[group] = [conduct(codecs[codec]) for codec in sorted(codecs, key=lambda codec: (-kbps[codec], codec))]
+    return found
 
 
 def table(records: Sequence[Record], summary: Summary | None = None) -> Table:

@@ -15,7 +15,7 @@ from .style import FRONTIER, MARKER_POINTS, REFERENCE, Style, bubble_diameter, b
 
 LINE_HEIGHT = 0.165
 """Inches a line of keys takes."""
-BUBBLE_HEIGHT = 0.38
+BUBBLE_HEIGHT = 0.44
 """Inches the line of bubbles takes."""
 _CHARACTER, _HANDLE = 0.066, 0.62
 """Inches that a character and that everything beside the text takes, on the safe side."""

@@ -34,6 +34,8 @@ _NOTE_HEIGHT = 0.135
 _NOTE_POINTS = 6.6
 _MOST_PANELS = 6
 _PANEL_WIDTH, _PANEL_HEIGHT, _PANEL_SCALE = 3.1, 2.4, 0.55
+_BUBBLE_RIM = 0.1
+"""Inches by which the largest bubble reaches below its line."""
 _BUBBLE_HANDLE = 3.8
 """Em; wide enough for the largest bubble."""
 _NAMED_CODECS = 6
@@ -99,7 +101,7 @@ def figure(group: Group, fact: Metric, styles: Mapping[str, Style]) -> Figure:
         return drawn
     edge = draw(axes, found, fact, styles, reference, largest)
     legend.add(drawn, signs, 0.5, bubbles_top, _WIDTH)
-    legend.add(drawn, bubbles, 0.5, foot, _WIDTH, handle=_BUBBLE_HANDLE)
+    legend.add(drawn, bubbles, 0.5, foot + _BUBBLE_RIM, _WIDTH, handle=_BUBBLE_HANDLE)
     name_families(drawn, axes, found, edge, styles, largest)
     return drawn
 
