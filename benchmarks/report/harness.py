@@ -106,7 +106,8 @@ def _rtf(records: Sequence[Record], key: str) -> float | None:
 def _condition(timing: Mapping[str, object]) -> str:
     threads, busy = timing.get("threads"), timing.get("busy_workers")
     counted = "threads not stated" if threads is None else f"{threads} thread{'' if threads == 1 else 's'}"
-    warm = {True: "after a warm-up", False: "without a warm-up"}.get(timing.get("warm_up"), "warm-up not stated")  # type: ignore[call-overload]
+    warmed = timing.get("warm_up")
+    warm = "warm-up not stated" if warmed is None else "after a warm-up" if warmed else "without a warm-up"
     beside = "other load not stated" if busy is None else f"{busy} metric worker{'' if busy == 1 else 's'} busy beside"
     return f"{timing.get('device') or 'device not stated'}, {counted}, {warm}, {beside}"
 
