@@ -69,7 +69,7 @@ def digits(metric: Metric) -> int:
 
 def kbps_text(kbps: float) -> str:
     """Three significant digits, never as a power of ten."""
-    return f"{kbps:.{2 if kbps < 10 else 1 if kbps < 100 else 0}f}"
+    return f"{kbps:.{3 if kbps < 1 else 2 if kbps < 10 else 1 if kbps < 100 else 0}f}"
 
 
 def rate_text(per_second: float) -> str:

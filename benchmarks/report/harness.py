@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from codeczoo.benchmarks.records import Record
 
+from . import bitrate
 from .notes import listed
 from .summary import Summary, default_grouping
 from .table import NOTHING, Section, Table, TextCell
@@ -105,18 +106,23 @@ def _rtf(records: Sequence[Record], key: str) -> float | None:
 def _condition(timing: Mapping[str, object]) -> str:
     threads, busy = timing.get("threads"), timing.get("busy_workers")
     counted = "threads not stated" if threads is None else f"{threads} thread{'' if threads == 1 else 's'}"
-    warm = {True: "after a warm-up", False: "without a warm-up"}.get(timing.get("warm_up"), "warm-up not stated")  # type: ignore[call-overload]
+    warmed = timing.get("warm_up")
+    warm = "warm-up not stated" if warmed is None else "after a warm-up" if warmed else "without a warm-up"
     beside = "other load not stated" if busy is None else f"{busy} metric worker{'' if busy == 1 else 's'} busy beside"
     return f"{timing.get('device') or 'device not stated'}, {counted}, {warm}, {beside}"
 
 
 def by_group(records: Sequence[Record], grouping: str) -> dict[str, list[Conduct]]:
-    """Groups as `summarise` makes them, codecs by name."""
+    """Groups as `summarise` makes them, codecs by falling bitrate as in the quality table."""
     members: dict[str, dict[str, list[Record]]] = {}
     for record in records:
         group = str(record.get(grouping) or f"{grouping} unknown")
         members.setdefault(group, {}).setdefault(record["codec"], []).append(record)
-    return {group: [conduct(members[group][codec]) for codec in sorted(members[group])] for group in sorted(members)}
+    found = {}
+    for group, codecs in sorted(members.items()):
+        kbps = {codec: bitrate.measure(own).kbps or 0.0 for codec, own in codecs.items()}
+        found[group] = [conduct(codecs[codec]) for codec in sorted(codecs, key=lambda codec: (-kbps[codec], codec))]
+    return found
 
 
 def table(records: Sequence[Record], summary: Summary | None = None) -> Table:

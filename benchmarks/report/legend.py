@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 
 from .columns import rate_text
 from .panel import Point
 from .style import FRONTIER, MARKER_POINTS, REFERENCE, Style, bubble_diameter, bubble_examples, shortened
+
+LINE_HEIGHT = 0.165
+"""Inches a line of keys takes."""
+BUBBLE_HEIGHT = 0.44
+"""Inches the line of bubbles takes."""
+_CHARACTER, _HANDLE = 0.066, 0.62
+"""Inches that a character and that everything beside the text takes, on the safe side."""
 
 
 def family_key(family: str, found: Sequence[Point], style: Style) -> Line2D:
@@ -70,3 +80,35 @@ def _mark(marker: str, colour: str, label: str) -> Line2D:
         markerfacecolor="white",
         markeredgecolor=colour,
     )
+
+
+def keys_a_line(keys: Sequence[Line2D], width: float) -> int:
+    """How many columns of keys fit into `width` inches; a legend fills its columns from the top."""
+    widths = [_CHARACTER * len(str(key.get_label())) + _HANDLE for key in keys]
+    for columns in range(len(keys), 1, -1):
+        if sum(max(column) for column in np.array_split(widths, columns) if len(column)) <= width:
+            return columns
+    return 1
+
+
+def lines_of(keys: Sequence[Line2D], width: float) -> int:
+    """Lines that keys take in `width` inches."""
+    return -(-len(keys) // keys_a_line(keys, width)) if keys else 0
+
+
+def add(drawn: Figure, keys: list[Line2D], middle: float, bottom: float, width: float, handle: float = 2.6) -> None:
+    """A legend in the figure: `middle` as a share of its width, `bottom` in inches above its lower edge."""
+    legend = Legend(
+        drawn,
+        keys,
+        [str(key.get_label()) for key in keys],
+        loc="lower center",
+        bbox_to_anchor=(middle, bottom / drawn.get_figheight()),
+        bbox_transform=drawn.transFigure,
+        ncols=keys_a_line(keys, width),
+        columnspacing=1.6,
+        handlelength=handle,
+        borderpad=0.1,
+        borderaxespad=0.0,
+    )
+    drawn.add_artist(legend)

@@ -79,7 +79,8 @@ def _along(start: XY, end: XY) -> NDArray[np.float64]:
 
 def _write(axes: Axes, text: str, point: Point, label: Label, place: Place, style: Style) -> None:
     x, y, _ = label.anchors[place.anchor]
-    leader = {"arrowstyle": "-", "color": style.colour, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 2}
+    # Grey, because a coloured leader would read as the whisker of its point.
+    leader = {"arrowstyle": "-", "color": "0.45", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 2}
     axes.annotate(
         shortened(text),
         (point.kbps, point.quality),

@@ -14,7 +14,7 @@ _REASON_CHARACTERS = 160
 
 def code(name: str) -> str:
     """A codec's name as it stands in notes; writers turn the backticks into their own markup."""
-    return f"`{name}`"
+    return f"`{name.replace('`', '')}`"
 
 
 def listed(names: Iterable[str]) -> str:

@@ -17,12 +17,10 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.legend import Legend
-from matplotlib.lines import Line2D
 
 from codeczoo.metrics import Metric
 
-from . import columns
+from . import columns, legend
 from .legend import bubble_keys, family_key, sign_keys
 from .naming import name_families
 from .panel import Point, draw, largest_rate, points
@@ -32,12 +30,14 @@ from .summary import Group
 _DPI = 200
 _WIDTH = 6.6
 _AXES_HEIGHT = 3.7
-_LINE_HEIGHT = 0.135
+_NOTE_HEIGHT = 0.135
 _NOTE_POINTS = 6.6
 _MOST_PANELS = 6
 _PANEL_WIDTH, _PANEL_HEIGHT, _PANEL_SCALE = 3.1, 2.4, 0.55
-_KEY_HEIGHTS = (0.38, 0.2)
-_KEY_CHARACTER, _KEY_HANDLE = 0.066, 0.56
+_BUBBLE_RIM = 0.1
+"""Inches by which the largest bubble reaches below its line."""
+_BUBBLE_HANDLE = 3.8
+"""Em; wide enough for the largest bubble."""
 _NAMED_CODECS = 6
 """More than this many codecs are counted in a note, not named."""
 
@@ -85,46 +85,48 @@ def figure(group: Group, fact: Metric, styles: Mapping[str, Style]) -> Figure:
     found = points(group, fact)
     largest = largest_rate(found)
     reference = _reference(group, fact)
-    rows = [keys for keys in (bubble_keys(largest, 1.0), sign_keys(found, reference is not None)) if keys]
+    signs = sign_keys(found, reference is not None) if found else []
+    bubbles = bubble_keys(largest, 1.0)
     notes = textwrap.wrap(" ".join(_notes(group, fact, found)), 128)
-    foot = _LINE_HEIGHT * len(notes) + 0.06
-    below = foot + 0.48 + sum(_KEY_HEIGHTS[: len(rows)])
+    foot = _NOTE_HEIGHT * len(notes) + 0.08
+    bubbles_top = foot + (legend.BUBBLE_HEIGHT if bubbles else 0.0)
+    below = bubbles_top + legend.LINE_HEIGHT * legend.lines_of(signs, _WIDTH) + 0.5
     height = below + _AXES_HEIGHT + 0.32
     drawn = _blank(_WIDTH, height)
     axes = drawn.add_axes((0.105, below / height, 0.875, _AXES_HEIGHT / height))
     axes.set_title(f"{columns.label(fact.name)}: {group.name}")
-    _write_notes(drawn, notes, height)
+    _write_notes(drawn, notes)
     if not found:
         _draw_nothing(axes, group, fact, 60)
         return drawn
     edge = draw(axes, found, fact, styles, reference, largest)
-    for row, keys in enumerate(rows):
-        at = (0.54, (foot + sum(_KEY_HEIGHTS[:row])) / height)
-        _add_keys(drawn, keys, at, len(keys))
+    legend.add(drawn, signs, 0.5, bubbles_top, _WIDTH)
+    legend.add(drawn, bubbles, 0.5, foot + _BUBBLE_RIM, _WIDTH, handle=_BUBBLE_HANDLE)
     name_families(drawn, axes, found, edge, styles, largest)
     return drawn
 
 
 def overview(group: Group, metrics: Sequence[Metric], styles: Mapping[str, Style]) -> Figure:
-    """Small multiples of the main metrics, with one legend."""
+    """Small multiples of the main metrics, with one legend of families and one of signs."""
     shown = _main(group, metrics)
     found = [point for fact in shown for point in points(group, fact)]
-    families = sorted({point.family for point in found})
     largest = largest_rate(found)
     has_reference = any(_reference(group, fact) is not None for fact in shown)
-    keys = [family_key(family, found, styles[family]) for family in families]
-    keys += [*sign_keys(found, has_reference), *bubble_keys(largest, _PANEL_SCALE)]
+    families = sorted({point.family for point in found})
+    family_keys = [family_key(family, found, styles[family]) for family in families]
+    signs = [*sign_keys(found, has_reference), *bubble_keys(largest, _PANEL_SCALE)]
 
     rows = 1 if len(shown) <= 3 else 2
     across = math.ceil(len(shown) / rows)
     width = _PANEL_WIDTH * across + 0.4
-    longest = max((len(str(key.get_label())) for key in keys), default=0)
-    per_line = max(1, int(width / (_KEY_CHARACTER * longest + _KEY_HANDLE)))
-    apart = {point.codec for point in found if not point.compared}
-    note = _apart(sorted(apart)) if apart else ""
-    notes = textwrap.wrap(note, int(19 * width))
-    foot = _LINE_HEIGHT * len(notes) + 0.06
-    below = foot + 0.19 * math.ceil(len(keys) / per_line) + 0.5
+    apart = sorted({point.codec for point in found if not point.compared})
+    said = [_apart(apart)] if apart else []
+    if empty := [columns.label(fact.name) for fact in metrics if not points(group, fact) and fact not in shown]:
+        said.append(f"No codec has a value of {', '.join(empty)}.")
+    notes = textwrap.wrap(" ".join(said), int(19 * width))
+    foot = _NOTE_HEIGHT * len(notes) + 0.08
+    signs_top = foot + legend.LINE_HEIGHT * legend.lines_of(signs, width) + 0.08
+    below = signs_top + legend.LINE_HEIGHT * legend.lines_of(family_keys, width) + 0.5
     height = below + _PANEL_HEIGHT * rows + 0.2
     drawn = _blank(width, height)
     grid = drawn.subplots(rows, across, squeeze=False)
@@ -135,25 +137,10 @@ def overview(group: Group, metrics: Sequence[Metric], styles: Mapping[str, Style
         axes.set_visible(False)
     title = f"Quality against bitrate: {group.name}"
     drawn.suptitle(title, x=0.12 / width, y=1 - 0.08 / height, ha="left", va="top", size=10.5, weight="bold")
-    _add_keys(drawn, keys, (0.5, foot / height), per_line)
-    _write_notes(drawn, notes, height)
+    legend.add(drawn, family_keys, 0.5, signs_top, width)
+    legend.add(drawn, signs, 0.5, foot, width)
+    _write_notes(drawn, notes)
     return drawn
-
-
-def _add_keys(drawn: Figure, keys: list[Line2D], at: tuple[float, float], per_line: int) -> None:
-    legend = Legend(
-        drawn,
-        keys,
-        [str(key.get_label()) for key in keys],
-        loc="lower center",
-        bbox_to_anchor=at,
-        bbox_transform=drawn.transFigure,
-        ncols=max(per_line, 1),
-        columnspacing=1.6,
-        handlelength=2.6,
-        borderaxespad=0.0,
-    )
-    drawn.add_artist(legend)
 
 
 def _main(group: Group, metrics: Sequence[Metric]) -> list[Metric]:
@@ -181,8 +168,9 @@ def _reference(group: Group, fact: Metric) -> float | None:
     return group.reference.cells[fact.name].mean
 
 
-def _write_notes(drawn: Figure, lines: Sequence[str], height: float) -> None:
-    drawn.text(0.012, 0.05 / height, "\n".join(lines), fontsize=_NOTE_POINTS, color="0.3", va="bottom", linespacing=1.2)
+def _write_notes(drawn: Figure, lines: Sequence[str]) -> None:
+    bottom = 0.05 / drawn.get_figheight()
+    drawn.text(0.012, bottom, "\n".join(lines), fontsize=_NOTE_POINTS, color="0.3", va="bottom", linespacing=1.2)
 
 
 def _named(codecs: Sequence[str]) -> str:

@@ -100,6 +100,15 @@ def test_nothing_to_draw_is_said(made, tmp_path):
     assert len(pareto.write(group, summary.metrics, style.styles(["a"]), tmp_path, ("png",))) == 2
 
 
+def test_the_overview_says_what_it_leaves_out(made):
+    records = [made.record("a", clip, {"stoi": 0.5}, undefined={"pesq_wb": "silence"}) for clip in "12"]
+    group, summary = group_of(records, made)
+    with pareto._settings():
+        figure = pareto.overview(group, summary.metrics, style.styles(["a"]))
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["STOI ↑"]
+    assert "No codec has a value of PESQ." in texts(figure)
+
+
 def test_codecs_without_a_value_are_named(made):
     records = [made.record("a", "1", {"stoi": 0.5}), made.record("b", "1", undefined={"stoi": "silence"})]
     assert "Without a value: b." in texts(drawn(records, made, "stoi"))

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from codeczoo.benchmarks.report import harness, table, tidy, writers
+from codeczoo.benchmarks.report import columns, harness, table, tidy, writers
 from codeczoo.benchmarks.report.summary import summarise
 
 
@@ -200,7 +200,7 @@ def test_latex_is_well_formed(made, intervals):
     assert len(rows) == 1 + 2 + 2 * codecs - 1 + 1  # head, sections, codecs of both (one only of speech), reference
     weird = next(row for row in rows if row.startswith(r"we\_ird"))
     assert weird.startswith(r"we\_ird:50\%\&\{\#\}\textasciitilde{}\textasciicircum{}\textbackslash{}x\$@1$\ddagger$ &")
-    assert r"0.40$\dagger$" in weird
+    assert r"0.400$\dagger$" in weird
 
 
 def test_latex_emphasis(made):
@@ -239,3 +239,10 @@ def test_times_under_different_conditions_are_told_apart(made):
         "Timed on: cuda, 1 thread, without a warm-up, 2 metric workers busy beside: `b`.",
         "Times taken under different conditions are not comparable.",
     )
+
+
+@pytest.mark.parametrize(
+    ("kbps", "text"), [(0.675, "0.675"), (0.9, "0.900"), (6.0, "6.00"), (12.04, "12.0"), (768.0, "768")]
+)
+def test_bitrates_have_three_digits(kbps, text):
+    assert columns.kbps_text(kbps) == text
