@@ -57,23 +57,30 @@ def key_of(record: Record) -> Key:
     return record["codec"], record.get("corpus", ""), record["clip"]
 
 
-def read_lines(path: Path) -> Iterator[Record]:
-    """The records of a file, one a line, without merging. A torn last line is passed over; a torn line elsewhere, or
-    one of another schema, raises InvalidRun."""
+def read_offsets(path: Path) -> Iterator[tuple[int, Record]]:
+    """Byte offset and record of each line of a file, without merging. A torn last line is passed over; a torn line
+    elsewhere, or one of another schema, raises InvalidRun."""
     torn: str | None = None
-    with path.open(encoding="utf-8") as file:
+    offset = 0
+    with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if torn is not None:
                 raise InvalidRun(torn)
             try:
                 record = json.loads(line)
-            except json.JSONDecodeError:
+            except (json.JSONDecodeError, UnicodeDecodeError):
                 torn = f"{path}:{number} is not a JSON record; the file was edited or damaged. Restore or delete it."
                 continue
             schema = record.get("schema") if isinstance(record, dict) else None
             if schema != SCHEMA:
                 raise InvalidRun(f"{path}:{number} has schema {schema!r}; this version reads schema {SCHEMA}.")
-            yield record
+            yield offset, record
+            offset += len(line)
+
+
+def read_lines(path: Path) -> Iterator[Record]:
+    """The records of a file, one a line, without merging; see `read_offsets`."""
+    return (record for _, record in read_offsets(path))
 
 
 def merge(records: Iterable[Record]) -> dict[Key, Record]:

@@ -18,12 +18,39 @@ from .errors import CodecError, UnknownCodec, UnknownRate
 from .names import Name, parse
 
 TABLE: dict[str, str] = {
-    # "encodec:24khz": "codeczoo.codecs.encodec:KHZ24",
+    "pcm:8": "codeczoo.codecs.pcm:BITS8",
+    "pcm:12": "codeczoo.codecs.pcm:BITS12",
+    "pcm:16": "codeczoo.codecs.pcm:BITS16",
+    "opus": "codeczoo.codecs.classical:OPUS",
+    "opus:audio": "codeczoo.codecs.classical:OPUS_AUDIO",
+    "mp3:16khz": "codeczoo.codecs.classical:MP3_16KHZ",
+    "mp3:44khz": "codeczoo.codecs.classical:MP3_44KHZ",
+    "aac:16khz": "codeczoo.codecs.classical:AAC_16KHZ",
+    "aac:44khz": "codeczoo.codecs.classical:AAC_44KHZ",
+    "amr-nb": "codeczoo.codecs.classical:AMR_NB",
+    "g722": "codeczoo.codecs.classical:G722",
+    "g726": "codeczoo.codecs.classical:G726",
+    "lyra:v2": "codeczoo.codecs.lyra:V2",
+    "encodec:24khz": "codeczoo.codecs.encodec:KHZ24",
+    "encodec:48khz": "codeczoo.codecs.encodec:KHZ48",
+    "dac:16khz": "codeczoo.codecs.dac:KHZ16",
+    "dac:24khz": "codeczoo.codecs.dac:KHZ24",
+    "dac:44khz": "codeczoo.codecs.dac:KHZ44",
+    "dac:44khz-16kbps": "codeczoo.codecs.dac:KHZ44_16KBPS",
+    "mimi:24khz": "codeczoo.codecs.transformers_names:MIMI",
+    "xcodec:hubert-librispeech": "codeczoo.codecs.transformers_names:XCODEC_HUBERT_LIBRISPEECH",
+    "xcodec:wavlm-mls": "codeczoo.codecs.transformers_names:XCODEC_WAVLM_MLS",
+    "xcodec:wavlm-more-data": "codeczoo.codecs.transformers_names:XCODEC_WAVLM_MORE_DATA",
+    "xcodec:hubert-general": "codeczoo.codecs.transformers_names:XCODEC_HUBERT_GENERAL",
+    "xcodec:hubert-general-balanced": "codeczoo.codecs.transformers_names:XCODEC_HUBERT_GENERAL_BALANCED",
+    "xcodec2:16khz": "codeczoo.codecs.transformers_names:XCODEC2",
+    "neucodec:24khz": "codeczoo.codecs.transformers_names:NEUCODEC",
+    "higgs:v2": "codeczoo.codecs.transformers_names:HIGGS",
 }
 """Name without rate -> `module:attribute` of its `Family`."""
 
 OPEN_TABLE: dict[str, str] = {
-    # "hf": "codeczoo.codecs.transformers_hub:family",
+    "hf": "codeczoo.codecs.transformers_hub:family",
 }
 """Family -> `module:function` from a variant to its `Family`, for names that cannot be listed."""
 

@@ -9,7 +9,16 @@ from collections.abc import Iterable
 from .base import Features, Measure, Metric, Signal, Undefined, UnknownMetric, check_pair
 
 TABLE: dict[str, str] = {
-    # "pesq_wb": "codeczoo.metrics.pesq:WIDE_BAND",
+    "pesq_wb": "codeczoo.metrics.pesq:WIDE_BAND",
+    "pesq_nb": "codeczoo.metrics.pesq:NARROW_BAND",
+    "stoi": "codeczoo.metrics.stoi:STOI",
+    "estoi": "codeczoo.metrics.stoi:STOI",
+    "si_sdr": "codeczoo.metrics.si_sdr:SI_SDR",
+    "si_sdr_aligned": "codeczoo.metrics.si_sdr:SI_SDR",
+    "mel_distance": "codeczoo.metrics.mel:MEL",
+    "mel_distance_taae": "codeczoo.metrics.mel:MEL_TAAE",
+    "stft_distance": "codeczoo.metrics.stft:STFT",
+    "stft_distance_taae": "codeczoo.metrics.stft:STFT_TAAE",
 }
 """Metric -> `module:attribute` of its `Measure`."""
 

@@ -1,0 +1,56 @@
+"""`codeczoo report`: tables and plots out of records."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+_DESCRIPTION = """\
+Write tables (Markdown, CSV, LaTeX) and plots of quality against bitrate (PNG, PDF, SVG) from the records of one or
+several runs. Everything is computed from the records alone: no audio is read and no model is loaded.
+"""
+
+
+def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = verbs.add_parser(
+        "report",
+        help="tables and Pareto plots from the records of runs",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders, or .jsonl files of records")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: RUN/report of the first run)")
+    parser.add_argument(
+        "--group-by",
+        choices=("corpus", "domain", "dataset"),
+        help="what tables and plots are split by (default: domain if there are several, else corpus)",
+    )
+    parser.add_argument("--metrics", nargs="+", metavar="NAME", help="only these metrics, in this order")
+    parser.add_argument("--codecs", nargs="+", metavar="PATTERN", help="only operating points that match")
+    parser.add_argument("--intervals", action="store_true", help="print 95 %% confidence intervals in the tables")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the report and print its first table."""
+    import fnmatch
+
+    from codeczoo.benchmarks import records, report
+    from codeczoo.benchmarks.errors import InvalidRun
+
+    merged = list(records.merge(record for run in options.runs for record in records.load(run)).values())
+    if options.codecs:
+        merged = [r for r in merged if any(fnmatch.fnmatch(r["codec"], pattern) for pattern in options.codecs)]
+        if not merged:
+            raise InvalidRun(f"No record's codec matches {' or '.join(options.codecs)}.")
+    first = options.runs[0]
+    out = options.out or (first if first.is_dir() else first.parent) / "report"
+    written = report.write(
+        merged, out, group_by=options.group_by, metrics=options.metrics, intervals=options.intervals
+    )
+    tables = [path for path in written if path.suffix == ".md"]
+    if tables:
+        print(tables[0].read_text(encoding="utf-8"))
+    for path in written:
+        print(path)
+    return 0

@@ -1,0 +1,161 @@
+"""Audio files to token files and back, many at a time: what `codeczoo encode` and `codeczoo decode` do.
+
+Every file is a job of its own; one that cannot be done is an outcome with its reason, and the others go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+from codeczoo import codecs
+from codeczoo.codecs import Codec, InvalidTokens, StreamingCodec, tokens
+
+from . import protocol, resampling
+from .audio import content_sha256, probe, read_blocks, read_mono
+from .clip import Clip
+from .errors import USER_ERRORS, InvalidCorpus
+from .failures import describe
+
+_SUFFIX = ".safetensors"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one file."""
+
+    name: str
+    known: bool = False
+    """It was there already."""
+    failure: str = ""
+
+
+class Job(Protocol):
+    """One file's work; pickled to a process."""
+
+    def run(self) -> Outcome: ...
+
+
+@lru_cache(maxsize=2)
+def _codec(name: str, device: str) -> Codec:
+    return codecs.load(name, device)
+
+
+@dataclass(frozen=True)
+class EncodeJob:
+    """One clip to a token file below `out`."""
+
+    clip: Clip
+    codec: str
+    out: Path
+    device: str = "cpu"
+
+    def run(self) -> Outcome:
+        """Encode, unless the token file is there and of this very clip and codec."""
+        codec = _codec(self.codec, self.device)
+        path = self.out / f"{self.clip.name}{_SUFFIX}"
+        sha256 = content_sha256(self.clip)
+        if path.is_file() and _is_of(path, codec, sha256):
+            return Outcome(self.clip.name, known=True)
+        info = probe(self.clip.path)
+        seconds = self.clip.seconds or info.seconds
+        if seconds > protocol.LONG_S and isinstance(codec, StreamingCodec):
+            block = round(protocol.BLOCK_S * info.sample_rate)
+            source = read_blocks(self.clip.path, self.clip.start_s, self.clip.seconds, block)
+            resampled = resampling.resample_blocks(source, info.sample_rate, codec.spec.sample_rate)
+            encoded = codec.encode_blocks(protocol.to_codec(block, codec.spec) for block in resampled)
+        else:
+            mono, sample_rate = read_mono(self.clip.path, self.clip.start_s, self.clip.seconds)
+            mono = resampling.resample(mono, sample_rate, codec.spec.sample_rate)
+            encoded = codec.encode(protocol.to_codec(mono, codec.spec).to(self.device))
+        tokens.save(path, encoded, codec, clip=self.clip.name, clip_sha256=sha256)
+        return Outcome(self.clip.name)
+
+
+def _is_of(path: Path, codec: Codec, sha256: str) -> bool:
+    try:
+        tokens.load(path, codec, clip_sha256=sha256)
+    except InvalidTokens:
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class DecodeJob:
+    """One token file to a WAV file."""
+
+    path: Path
+    out: Path
+    """The WAV file."""
+    device: str = "cpu"
+
+    def run(self) -> Outcome:
+        """Decode to 32-bit float WAV, in blocks where the codec can."""
+        import numpy as np
+        import soundfile
+
+        facts = tokens.facts(self.path)
+        codec = _codec(facts.codec, self.device)
+        encoded = tokens.load(self.path, codec)
+        self.out.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.out.with_name(f".{self.out.name}")
+        blocks = codec.decode_blocks(encoded) if isinstance(codec, StreamingCodec) else iter([codec.decode(encoded)])
+        spec = codec.spec
+        with soundfile.SoundFile(
+            temporary, "w", spec.decoded_sample_rate, spec.channels, "FLOAT", format="WAV"
+        ) as file:
+            for block in blocks:
+                file.write(np.ascontiguousarray(block[0].T.cpu().numpy()))
+        temporary.replace(self.out)
+        return Outcome(self.path.name)
+
+
+def token_files(paths: Sequence[Path]) -> list[tuple[Path, str]]:
+    """Token files named or below named folders, each with the relative name of its WAV file. Raises InvalidCorpus."""
+    found: list[tuple[Path, str]] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(path.rglob(f"*{_SUFFIX}"))
+            if not inside:
+                raise InvalidCorpus(f"{path} holds no token files (*{_SUFFIX}).")
+            found += [(file, _wav_name(file.relative_to(path))) for file in inside]
+        elif path.is_file():
+            found.append((path, _wav_name(Path(path.name))))
+        else:
+            raise InvalidCorpus(f"{path} does not exist; name token files (*{_SUFFIX}) or folders of them.")
+    names = [name for _, name in found]
+    if len(set(names)) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InvalidCorpus(f"Two token files would be decoded to {twice}; decode their folders one by one.")
+    return found
+
+
+def _wav_name(path: Path) -> str:
+    """`speech/a.flac.safetensors` -> `speech/a.flac.wav`: the source's suffix stays, so that no two names meet."""
+    return f"{path.as_posix().removesuffix(_SUFFIX)}.wav"
+
+
+def _run_one(job: Job, name: str) -> Outcome:
+    try:
+        return job.run()
+    except USER_ERRORS as error:
+        return Outcome(name, failure=str(error))
+    except Exception as error:  # noqa: BLE001 - whatever a codec's library raises must cost one file, not the others
+        return Outcome(name, failure=describe(error))
+
+
+def run_jobs(jobs: Iterable[EncodeJob | DecodeJob], workers: int) -> Iterator[Outcome]:
+    """Run jobs on `workers` processes (1: in this one), in any order; reads ahead only a few jobs."""
+    from joblib import Parallel, delayed
+
+    pool = Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch=3 * workers, batch_size=1)
+    yield from pool(delayed(_run_one)(job, _name(job)) for job in jobs)
+
+
+def _name(job: EncodeJob | DecodeJob) -> str:
+    return job.clip.name if isinstance(job, EncodeJob) else str(job.path)
+
+

@@ -1,0 +1,105 @@
+"""What must be said under a section of the quality table, as sentences: nothing is compared or left out in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from codeczoo.metrics import Metric
+
+from .columns import label
+from .summary import Cell, Group
+
+_REASON_CHARACTERS = 160
+
+
+def code(name: str) -> str:
+    """A codec's name as it stands in notes; writers turn the backticks into their own markup."""
+    return f"`{name}`"
+
+
+def listed(names: Iterable[str]) -> str:
+    return ", ".join(map(code, names))
+
+
+def section_notes(group: Group, shown: Sequence[Metric]) -> tuple[str, ...]:
+    """Every caveat of one group, the gravest first."""
+    notes = [*_other_clips(group), *_mixed_versions(group)]
+    for fact in shown:
+        notes += _other_identities(group, fact)
+    notes += _losses(group, shown)
+    if any(row.bitrate.kind == "stated" for row in group.rows):
+        notes.append("† bitrate as stated by whoever decoded the audio; no bits were seen.")
+    return tuple(notes)
+
+
+def _other_clips(group: Group) -> list[str]:
+    common = group.common_clips
+    notes = [
+        f"‡ {code(row.codec)} was measured on {len(row.clips)} clips, of which {len(row.clips & common)} are among the "
+        f"{len(common)} of the other rows: its means are not comparable with theirs and are not ranked."
+        for row in group.rows
+        if row.clips != common
+    ]
+    return notes
+
+
+def _mixed_versions(group: Group) -> list[str]:
+    return [
+        f"{code(row.codec)} mixes records of {row.fingerprints} versions of the codec or its weights."
+        for row in group.rows
+        if row.fingerprints > 1
+    ]
+
+
+def _other_identities(group: Group, fact: Metric) -> list[str]:
+    by_identity: dict[frozenset[str], list[str]] = {}
+    for row in group.rows:
+        cell = row.cells.get(fact.name)
+        if cell is not None and cell.n:
+            by_identity.setdefault(cell.identities, []).append(row.codec)
+    if len(by_identity) < 2:
+        return []
+    named = "; ".join(
+        f"{' and '.join(sorted(key)) or 'unknown'}: {listed(codecs)}" for key, codecs in by_identity.items()
+    )
+    return [f"{label(fact.name)} was computed under different identities and is ranked only within one ({named})."]
+
+
+def _losses(group: Group, shown: Sequence[Metric]) -> list[str]:
+    """Counts of clips without a value; alike counts of several metrics or codecs share a line."""
+    by_codec: dict[tuple[str, str], list[str]] = {}
+    for row in group.rows:
+        for fact in shown:
+            for text in _loss(row.cells.get(fact.name)):
+                by_codec.setdefault((row.codec, text), []).append(label(fact.name))
+    lines: dict[tuple[tuple[str, ...], str], list[str]] = {}
+    for (codec, text), metrics in by_codec.items():
+        lines.setdefault((tuple(metrics), text), []).append(codec)
+    return [f"{_who(codecs, group)}, {', '.join(metrics)}: {text}." for (metrics, text), codecs in lines.items()]
+
+
+def _who(codecs: Sequence[str], group: Group) -> str:
+    """The codecs, or the exceptions where these are fewer."""
+    others = [row.codec for row in group.rows if row.codec not in codecs]
+    if not others and len(codecs) > 1:
+        return "every codec"
+    return f"every codec but {listed(others)}" if len(others) < len(codecs) // 4 else listed(codecs)
+
+
+def _loss(cell: Cell | None) -> Iterator[str]:
+    """One phrase a kind of loss."""
+    if cell is None:
+        return
+    for kind, reasons in (("undefined", cell.undefined), ("failed", cell.failed)):
+        if reasons:
+            yield f"{sum(reasons.values())} {kind} ({_most_frequent(reasons)})"
+    if cell.missing:
+        yield f"{cell.missing} not measured"
+
+
+def _most_frequent(reasons: Mapping[str, int]) -> str:
+    reason, count = max(reasons.items(), key=lambda item: (item[1], item[0]))
+    text = " ".join(reason.split()).rstrip(".").replace("`", "'")
+    if len(text) > _REASON_CHARACTERS:
+        text = text[: _REASON_CHARACTERS - 1] + "…"
+    return f"mostly: {text}, {count}" if len(reasons) > 1 else text

@@ -1,0 +1,232 @@
+"""Pareto figures: quality against bitrate, one figure a metric and one overview of the main metrics, for one group.
+
+As WavTokenizer's Figure 1: bitrate in kbit/s on a logarithmic axis, bubble area for tokens a second. Files are PNG at
+200 dpi, PDF and SVG with text as text, without dates, so that they change only when the numbers do.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
+
+from codeczoo.metrics import Metric
+
+from . import columns
+from .legend import bubble_keys, family_key, sign_keys
+from .naming import name_families
+from .panel import Point, draw, largest_rate, points
+from .style import METADATA, RC, Style
+from .summary import Group
+
+_DPI = 200
+_WIDTH = 6.6
+_AXES_HEIGHT = 3.7
+_LINE_HEIGHT = 0.135
+_NOTE_POINTS = 6.6
+_MOST_PANELS = 6
+_PANEL_WIDTH, _PANEL_HEIGHT, _PANEL_SCALE = 3.1, 2.4, 0.55
+_KEY_HEIGHTS = (0.38, 0.2)
+_KEY_CHARACTER, _KEY_HANDLE = 0.066, 0.56
+_NAMED_CODECS = 6
+"""More than this many codecs are counted in a note, not named."""
+
+
+@contextmanager
+def _settings() -> Iterator[None]:
+    """Matplotlib's defaults and ours, whatever the user's own settings are, which are left as they were."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(RC)
+        yield
+
+
+def write(
+    group: Group, metrics: Sequence[Metric], styles: Mapping[str, Style], folder: Path, formats: Sequence[str]
+) -> list[Path]:
+    """A figure for each metric that was asked of the group, and the overview. Returns their paths."""
+    asked = [fact for fact in metrics if any(fact.name in row.cells for row in group.rows)]
+    paths: list[Path] = []
+    with _settings():
+        for fact in asked:
+            paths += _save(figure(group, fact, styles), folder / fact.name, formats)
+        if asked:
+            paths += _save(overview(group, asked, styles), folder / "overview", formats)
+    return paths
+
+
+def _save(drawn: Figure, stem: Path, formats: Sequence[str]) -> list[Path]:
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    paths = [stem.with_name(f"{stem.name}.{form}") for form in formats]
+    for path, form in zip(paths, formats, strict=True):
+        drawn.savefig(path, format=form, dpi=_DPI, metadata=METADATA[form])
+    return paths
+
+
+def _blank(width: float, height: float) -> Figure:
+    """A figure with a canvas of its own: nothing of pyplot is touched."""
+    drawn = Figure(figsize=(width, height))
+    FigureCanvasAgg(drawn)
+    return drawn
+
+
+def figure(group: Group, fact: Metric, styles: Mapping[str, Style]) -> Figure:
+    """One metric, families named where they stand."""
+    found = points(group, fact)
+    largest = largest_rate(found)
+    reference = _reference(group, fact)
+    rows = [keys for keys in (bubble_keys(largest, 1.0), sign_keys(found, reference is not None)) if keys]
+    notes = textwrap.wrap(" ".join(_notes(group, fact, found)), 128)
+    foot = _LINE_HEIGHT * len(notes) + 0.06
+    below = foot + 0.48 + sum(_KEY_HEIGHTS[: len(rows)])
+    height = below + _AXES_HEIGHT + 0.32
+    drawn = _blank(_WIDTH, height)
+    axes = drawn.add_axes((0.105, below / height, 0.875, _AXES_HEIGHT / height))
+    axes.set_title(f"{columns.label(fact.name)}: {group.name}")
+    _write_notes(drawn, notes, height)
+    if not found:
+        _draw_nothing(axes, group, fact, 60)
+        return drawn
+    edge = draw(axes, found, fact, styles, reference, largest)
+    for row, keys in enumerate(rows):
+        at = (0.54, (foot + sum(_KEY_HEIGHTS[:row])) / height)
+        _add_keys(drawn, keys, at, len(keys))
+    name_families(drawn, axes, found, edge, styles, largest)
+    return drawn
+
+
+def overview(group: Group, metrics: Sequence[Metric], styles: Mapping[str, Style]) -> Figure:
+    """Small multiples of the main metrics, with one legend."""
+    shown = _main(group, metrics)
+    found = [point for fact in shown for point in points(group, fact)]
+    families = sorted({point.family for point in found})
+    largest = largest_rate(found)
+    has_reference = any(_reference(group, fact) is not None for fact in shown)
+    keys = [family_key(family, found, styles[family]) for family in families]
+    keys += [*sign_keys(found, has_reference), *bubble_keys(largest, _PANEL_SCALE)]
+
+    rows = 1 if len(shown) <= 3 else 2
+    across = math.ceil(len(shown) / rows)
+    width = _PANEL_WIDTH * across + 0.4
+    longest = max((len(str(key.get_label())) for key in keys), default=0)
+    per_line = max(1, int(width / (_KEY_CHARACTER * longest + _KEY_HANDLE)))
+    apart = {point.codec for point in found if not point.compared}
+    note = _apart(sorted(apart)) if apart else ""
+    notes = textwrap.wrap(note, int(19 * width))
+    foot = _LINE_HEIGHT * len(notes) + 0.06
+    below = foot + 0.19 * math.ceil(len(keys) / per_line) + 0.5
+    height = below + _PANEL_HEIGHT * rows + 0.2
+    drawn = _blank(width, height)
+    grid = drawn.subplots(rows, across, squeeze=False)
+    drawn.subplots_adjust(0.5 / width, below / height, 1 - 0.12 / width, 1 - 0.55 / height, wspace=0.24, hspace=0.42)
+    for axes, fact in zip(grid.flat, shown, strict=False):
+        _small(axes, group, fact, styles, largest)
+    for axes in grid.flat[len(shown) :]:
+        axes.set_visible(False)
+    title = f"Quality against bitrate: {group.name}"
+    drawn.suptitle(title, x=0.12 / width, y=1 - 0.08 / height, ha="left", va="top", size=10.5, weight="bold")
+    _add_keys(drawn, keys, (0.5, foot / height), per_line)
+    _write_notes(drawn, notes, height)
+    return drawn
+
+
+def _add_keys(drawn: Figure, keys: list[Line2D], at: tuple[float, float], per_line: int) -> None:
+    legend = Legend(
+        drawn,
+        keys,
+        [str(key.get_label()) for key in keys],
+        loc="lower center",
+        bbox_to_anchor=at,
+        bbox_transform=drawn.transFigure,
+        ncols=max(per_line, 1),
+        columnspacing=1.6,
+        handlelength=2.6,
+        borderaxespad=0.0,
+    )
+    drawn.add_artist(legend)
+
+
+def _main(group: Group, metrics: Sequence[Metric]) -> list[Metric]:
+    """The metrics of the overview: the main ones as far as there are values, else whatever was asked."""
+    valued = [fact for fact in metrics if points(group, fact)] or list(metrics)
+    main = [fact for fact in valued if fact.name in columns.MAIN]
+    return (main or valued)[:_MOST_PANELS]
+
+
+def _small(axes: Axes, group: Group, fact: Metric, styles: Mapping[str, Style], largest: float) -> None:
+    axes.set_title(columns.head(fact), fontsize=8.5)
+    found = points(group, fact)
+    if not found:
+        _draw_nothing(axes, group, fact, 34)
+        return
+    draw(axes, found, fact, styles, _reference(group, fact), largest, _PANEL_SCALE, intervals=False)
+    axes.set_ylabel("")
+    axes.tick_params(labelsize=7)
+    axes.set_xlabel("kbps" if fact.higher_is_better else "kbps (vertical axis turned over)", fontsize=7.5, labelpad=1)
+
+
+def _reference(group: Group, fact: Metric) -> float | None:
+    if group.reference is None or fact.name not in group.reference.cells:
+        return None
+    return group.reference.cells[fact.name].mean
+
+
+def _write_notes(drawn: Figure, lines: Sequence[str], height: float) -> None:
+    drawn.text(0.012, 0.05 / height, "\n".join(lines), fontsize=_NOTE_POINTS, color="0.3", va="bottom", linespacing=1.2)
+
+
+def _named(codecs: Sequence[str]) -> str:
+    return ", ".join(codecs) if len(codecs) <= _NAMED_CODECS else f"{len(codecs)} codecs (see the table)"
+
+
+def _apart(codecs: Sequence[str]) -> str:
+    return f"Not compared, because over other clips or under another metric identity: {_named(codecs)}."
+
+
+def _notes(group: Group, fact: Metric, found: Sequence[Point]) -> list[str]:
+    """The caveats of a figure, as sentences."""
+    if not found:
+        return []
+    compared = group.comparable(fact.name)
+    clips = max((row.cells[fact.name].n for row in group.rows if row.codec in compared), default=0)
+    notes = [f"Means over {clips} clip{'' if clips == 1 else 's'}; bars are 95 % confidence intervals."]
+    if apart := [point.codec for point in found if not point.compared]:
+        notes.append(_apart(apart))
+    drawn = {point.codec for point in found}
+    if absent := [row.codec for row in group.rows if fact.name in row.cells and row.codec not in drawn]:
+        notes.append(f"Without a value: {_named(absent)}.")
+    if any(row.bitrate.kind == "stated" for row in group.rows if row.codec in drawn):
+        notes.append("Bitrates of audio decoded elsewhere are as stated.")
+    return notes
+
+
+def _draw_nothing(axes: Axes, group: Group, fact: Metric, line_characters: int) -> None:
+    """Say why there is nothing to see."""
+    reasons: Counter[str] = Counter()
+    cells = [row.cells[fact.name] for row in group.rows if fact.name in row.cells]
+    for cell in cells:
+        reasons.update(cell.undefined)
+        reasons.update(cell.failed)
+    text = f"No codec has a value of {columns.label(fact.name)} here."
+    if any(cell.n for cell in cells):
+        text = f"No codec with a value of {columns.label(fact.name)} has a known bitrate."
+    elif reasons:
+        reason, count = max(reasons.items(), key=lambda item: (item[1], item[0]))
+        text += f" {reasons.total()} times undefined or failed, {count} of them because: {reason}"
+    lines = textwrap.wrap(" ".join(text.split()), line_characters, max_lines=6, placeholder=" …")
+    axes.text(0.5, 0.5, "\n".join(lines), transform=axes.transAxes, ha="center", va="center", color="0.3")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.grid(visible=False)
+    for spine in axes.spines.values():
+        spine.set_color("0.8")

@@ -1,0 +1,250 @@
+"""Records to means: one row a (group, codec), one cell a metric, with everything a reader needs to judge the mean.
+
+Groups are the values of one field of the records (`corpus`, `domain` or `dataset`). Every clip of a row is, for every
+metric that was asked of the codec, scored, undefined, failed, or missing (not asked of this clip). A clip that could
+not be read, encoded or decoded failed every metric. Two means may be compared only if they are over the same clips
+under the same metric identity: `Group.comparable` says which codecs those are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from codeczoo.benchmarks.errors import BenchmarkError, InvalidRun
+from codeczoo.benchmarks.records import Record, key_of
+from codeczoo.metrics import Metric, UnknownMetric, metric
+
+from . import bitrate
+from .bitrate import Bitrate
+from .bootstrap import RESAMPLES, mean_interval
+from .columns import ordered
+
+GroupBy = Literal["corpus", "domain", "dataset"]
+GROUP_FIELDS: tuple[GroupBy, ...] = ("corpus", "domain", "dataset")
+STEPS = ("read", "encode", "decode")
+"""Keys of `failed` that are steps and not metrics."""
+REFERENCE = "Reference"
+
+ClipKey = tuple[str, str, str]
+"""(corpus, clip, SHA-256 of the clip)."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One metric of one row."""
+
+    mean: float | None
+    """None where no clip was scored."""
+    interval: tuple[float, float] | None
+    """95 % confidence interval of the mean; None with fewer than two speakers (or clips of unknown speakers)."""
+    scored: frozenset[ClipKey]
+    identities: frozenset[str]
+    undefined: Mapping[str, int]
+    """Clips by reason."""
+    failed: Mapping[str, int]
+    """Clips by reason."""
+    missing: int
+    """Clips of the row that the metric was not asked of."""
+
+    @property
+    def n(self) -> int:
+        return len(self.scored)
+
+    @property
+    def complete(self) -> bool:
+        return not (self.undefined or self.failed or self.missing)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One codec, or the reference itself, in one group."""
+
+    codec: str
+    family: str
+    """The name before `@`."""
+    clips: frozenset[ClipKey]
+    seconds: float
+    bitrate: Bitrate
+    tokens_per_second: float | None
+    n_codebooks: int | None
+    fingerprints: int
+    """Different codec fingerprints among the records: more than one means versions were mixed."""
+    cells: Mapping[str, Cell]
+
+
+@dataclass(frozen=True)
+class Group:
+    """The rows of one corpus, domain or dataset, by falling bitrate."""
+
+    name: str
+    rows: tuple[Row, ...]
+    reference: Row | None
+    common_clips: frozenset[ClipKey]
+    """The clip set of most rows; rows with another one are compared with nothing."""
+
+    def comparable(self, metric_name: str) -> frozenset[str]:
+        """Codecs whose means of a metric are over the same clips under the same metric identity: the largest such
+        set, and of equally large ones that over the most clips."""
+        classes: dict[tuple[frozenset[ClipKey], frozenset[str]], set[str]] = {}
+        for row in self.rows:
+            cell = row.cells.get(metric_name)
+            if cell is not None and cell.n and row.clips == self.common_clips:
+                classes.setdefault((cell.scored, cell.identities), set()).add(row.codec)
+        if not classes:
+            return frozenset()
+        best = max(classes, key=lambda key: (len(classes[key]), len(key[0]), sorted(key[1])))
+        return frozenset(classes[best])
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Everything that tables and plots show of a list of records."""
+
+    group_by: GroupBy
+    groups: tuple[Group, ...]
+    metrics: tuple[Metric, ...]
+    """Facts of every metric that the records name, in the order of `columns.ORDER`."""
+
+
+def default_grouping(records: Sequence[Record]) -> GroupBy:
+    """By domain where there are several, else by corpus."""
+    return "domain" if len({record.get("domain") for record in records}) > 1 else "corpus"
+
+
+def metric_names(record: Record) -> set[str]:
+    """Metrics that were asked of a clip."""
+    return {*record.get("scores", {}), *record.get("undefined", {}), *record.get("failed", {})} - set(STEPS)
+
+
+def known_facts(names: Iterable[str], facts: Mapping[str, Metric] | None) -> dict[str, Metric]:
+    """Facts of each metric, out of `facts` or the registry. Raises UnknownMetric."""
+    if facts is None:
+        return {name: metric(name) for name in names}
+    unknown = [name for name in names if name not in facts]
+    if unknown:
+        raise UnknownMetric(
+            f"The records score {', '.join(sorted(unknown))}, of which unit and direction are not known; "
+            f"facts were given for: {', '.join(sorted(facts)) or 'none'}. Give them, or name the metrics to report."
+        )
+    return {name: facts[name] for name in names}
+
+
+def summarise(
+    records: Sequence[Record],
+    group_by: GroupBy | None = None,
+    metrics: Sequence[str] | None = None,
+    facts: Mapping[str, Metric] | None = None,
+    resamples: int = RESAMPLES,
+) -> Summary:
+    """Means of records as `codeczoo.benchmarks.records.load` returns them.
+
+    `metrics` restricts and orders the columns; None: all that the records name. Raises InvalidRun, UnknownMetric.
+    """
+    if not records:
+        raise InvalidRun("There are no records to report. `codeczoo bench` makes some.")
+    if group_by is not None and group_by not in GROUP_FIELDS:
+        raise BenchmarkError(f"Reports are grouped by {', '.join(GROUP_FIELDS)}; got {group_by!r}.")
+    twice = [key for key, count in Counter(map(key_of, records)).items() if count > 1]
+    if twice:
+        codec, corpus, clip = twice[0]
+        raise InvalidRun(f"{codec} was given twice for clip {clip} of corpus {corpus!r}; merge the runs first.")
+    grouping = group_by or default_grouping(records)
+    asked = set().union(*map(metric_names, records))
+    names = ordered(asked) if metrics is None else tuple(metrics)
+    if metrics is not None and (absent := [name for name in metrics if name not in asked]):
+        raise BenchmarkError(f"No record scores {', '.join(absent)}; the records score: {', '.join(ordered(asked))}.")
+    found = known_facts(names, facts)
+    by_group: dict[str, list[Record]] = {}
+    for record in sorted(records, key=key_of):
+        by_group.setdefault(str(record.get(grouping) or f"{grouping} unknown"), []).append(record)
+    groups = tuple(_group(name, members, names, resamples) for name, members in sorted(by_group.items()))
+    return Summary(grouping, groups, tuple(found[name] for name in names))
+
+
+def _group(name: str, records: Sequence[Record], names: Sequence[str], resamples: int) -> Group:
+    by_codec: dict[str, list[Record]] = {}
+    for record in records:
+        by_codec.setdefault(record["codec"], []).append(record)
+    of_group = set().union(*map(metric_names, records))
+    rows = [_row(codec, members, names, of_group, resamples) for codec, members in by_codec.items()]
+    rows.sort(key=lambda row: (-(row.bitrate.kbps or 0.0), row.codec))
+    sets = Counter(row.clips for row in rows)
+    common = max(sets, key=lambda clips: (sets[clips], len(clips), sorted(clips)))
+    return Group(name, tuple(rows), _reference(records, names, common, resamples), common)
+
+
+def _row(codec: str, records: Sequence[Record], names: Sequence[str], of_group: set[str], resamples: int) -> Row:
+    facts = records[0].get("codec_facts") or {}
+    # A codec that failed on every clip was asked for what the others of its group were asked for.
+    asked = set().union(*map(metric_names, records)) or of_group
+    return Row(
+        codec=codec,
+        family=codec.rpartition("@")[0] or codec,
+        clips=frozenset(map(_clip_key, records)),
+        seconds=sum(record["seconds"] for record in records if record.get("seconds")),
+        bitrate=bitrate.measure(records),
+        tokens_per_second=facts.get("tokens_per_second"),
+        n_codebooks=facts.get("n_codebooks") or None,
+        fingerprints=len({record.get("codec_fingerprint") for record in records}),
+        cells={name: _cell(name, records, resamples) for name in names if name in asked},
+    )
+
+
+def _clip_key(record: Record) -> ClipKey:
+    return record.get("corpus", ""), record["clip"], record.get("clip_sha256") or ""
+
+
+def _cell(name: str, records: Sequence[Record], resamples: int) -> Cell:
+    values: dict[ClipKey, float] = {}
+    speakers: list[object] = []
+    identities: set[str] = set()
+    undefined: Counter[str] = Counter()
+    failed: Counter[str] = Counter()
+    missing = 0
+    for record in records:
+        value = record.get("scores", {}).get(name)
+        failures = record.get("failed", {})
+        step = next((step for step in STEPS if step in failures), None)
+        if value is not None and math.isfinite(value):
+            key = _clip_key(record)
+            values[key] = float(value)
+            identities.add(record.get("identities", {}).get(name, ""))
+            speaker = record.get("speaker")
+            speakers.append(key if speaker is None else (record.get("dataset"), speaker))
+        elif value is not None:
+            failed[f"the record holds {value}, which is not a finite number"] += 1
+        elif name in record.get("undefined", {}):
+            undefined[record["undefined"][name]] += 1
+        elif name in failures:
+            failed[failures[name]] += 1
+        elif step is not None:
+            failed[f"{step}: {failures[step]}"] += 1
+        else:
+            missing += 1
+    scores = list(values.values())
+    mean = math.fsum(scores) / len(scores) if scores else None
+    interval = mean_interval(scores, speakers, resamples) if scores else None
+    return Cell(mean, interval, frozenset(values), frozenset(identities), undefined, failed, missing)
+
+
+def _reference(
+    records: Sequence[Record], names: Sequence[str], clips: frozenset[ClipKey], resamples: int
+) -> Row | None:
+    """The reference's own scores, one a clip of the common set: they do not depend on the codec beside them."""
+    own: dict[ClipKey, Record] = {}
+    for record in records:
+        key = _clip_key(record)
+        if key in clips and record.get("reference_scores"):
+            known = own.setdefault(key, {**record, "scores": {}, "undefined": {}, "failed": {}})
+            known["scores"] = {**record["reference_scores"], **known["scores"]}
+    members = [own[key] for key in sorted(own)]
+    cells = {name: _cell(name, members, resamples) for name in names}
+    cells = {name: cell for name, cell in cells.items() if cell.n}
+    if not cells:
+        return None
+    seconds = sum(record["seconds"] for record in members)
+    return Row(REFERENCE, REFERENCE, frozenset(own), seconds, Bitrate(None, "", None), None, None, 1, cells)

@@ -1,0 +1,144 @@
+"""The quality table: a `Summary` as sections of rows of text cells, ready for any writer.
+
+The columns are those of WavTokenizer's Table 1 (model, bandwidth, Nq, tokens/s, UTMOS, PESQ, STOI, V/UV F1), then
+every other metric of the records. A number is emphasised only among means over the same clips under the same metric
+identity; whatever else differs between rows is said under the section.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from codeczoo.metrics import Metric
+
+from . import columns
+from .notes import section_notes
+from .summary import Cell, Group, Row, Summary
+
+NOTHING = "–"
+STATED = "†"
+OTHER_CLIPS = "‡"
+
+
+@dataclass(frozen=True)
+class TextCell:
+    """One printed cell."""
+
+    text: str
+    emphasis: Literal["", "best", "second"] = ""
+    mark: str = ""
+    """What hangs on the text: `(n=38)`, † or ‡."""
+    is_name: bool = False
+    """A codec's name, to be set as code where the format has that."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """The rows of one group, with what must be said about them."""
+
+    title: str
+    rows: tuple[tuple[TextCell, ...], ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A head, sections below it, and notes on all of them."""
+
+    caption: str
+    head: tuple[str, ...]
+    n_text_columns: int
+    """Columns from the left that are flush left; the others are numbers."""
+    sections: tuple[Section, ...]
+    notes: tuple[str, ...] = ()
+
+
+_FACT_HEADS = ("Model", "Bandwidth (kbps) ↓", "Nq ↓", "tokens/s ↓")
+
+
+def quality(summary: Summary, intervals: bool = False) -> Table:
+    """The table of means; `intervals` prints half the width of the 95 % confidence interval after each."""
+    shown = tuple(fact for fact in summary.metrics if _measured(summary, fact.name))
+    head = (*_FACT_HEADS, *map(columns.head, shown), "n")
+    sections = tuple(_section(group, shown, intervals) for group in summary.groups)
+    notes = ["Bandwidth is measured: bits of the tokens or bytes produced over seconds of audio. n counts clips."]
+    if shown:
+        notes.append(
+            "Bold is best and underlined second, ranked only among means over the very same clips; "
+            "a mean over fewer clips than its row has is marked with its n."
+        )
+    if intervals:
+        notes.append("± is half the 95 % confidence interval (percentile bootstrap over speakers, or over clips).")
+    return Table("Reconstruction quality", head, 1, sections, tuple(notes))
+
+
+def _measured(summary: Summary, name: str) -> bool:
+    return any(name in row.cells for group in summary.groups for row in group.rows)
+
+
+def _section(group: Group, shown: tuple[Metric, ...], intervals: bool) -> Section:
+    emphasis = {fact.name: ranks(group, fact) for fact in shown}
+    rows = [] if group.reference is None else [_row(group.reference, group, shown, {}, intervals)]
+    rows += [_row(row, group, shown, emphasis, intervals) for row in group.rows]
+    return Section(group.name, tuple(rows), section_notes(group, shown))
+
+
+def ranks(group: Group, fact: Metric) -> dict[str, Literal["best", "second"]]:
+    """Which codecs to emphasise under a metric. Means that print alike share the place; one mean alone has none."""
+    compared = group.comparable(fact.name)
+    if len(compared) < 2:
+        return {}
+    sign = 1.0 if fact.higher_is_better else -1.0
+    means = {row.codec: row.cells[fact.name].mean for row in group.rows if row.codec in compared}
+    printed = {codec: sign * round(mean, columns.digits(fact)) for codec, mean in means.items() if mean is not None}
+    places = sorted(set(printed.values()), reverse=True)
+    if len(places) < 2:
+        return {}
+    found: dict[str, Literal["best", "second"]] = {}
+    for codec, value in printed.items():
+        if value == places[0]:
+            found[codec] = "best"
+        elif value == places[1]:
+            found[codec] = "second"
+    return found
+
+
+def _row(
+    row: Row,
+    group: Group,
+    shown: tuple[Metric, ...],
+    emphasis: dict[str, dict[str, Literal["best", "second"]]],
+    intervals: bool,
+) -> tuple[TextCell, ...]:
+    is_reference = row is group.reference
+    other = OTHER_CLIPS if not is_reference and row.clips != group.common_clips else ""
+    cells = [
+        TextCell(row.codec, mark=other, is_name=not is_reference),
+        _bandwidth(row),
+        TextCell(NOTHING if row.n_codebooks is None else str(row.n_codebooks)),
+        TextCell(NOTHING if row.tokens_per_second is None else columns.rate_text(row.tokens_per_second)),
+    ]
+    for fact in shown:
+        cell = row.cells.get(fact.name)
+        cells.append(_mean(cell, fact, emphasis.get(fact.name, {}).get(row.codec, ""), intervals))
+    return (*cells, TextCell(str(len(row.clips))))
+
+
+def _bandwidth(row: Row) -> TextCell:
+    rate = row.bitrate
+    if rate.kbps is None:
+        return TextCell(NOTHING)
+    text = columns.kbps_text(rate.kbps)
+    if rate.nominal_differs and rate.nominal_kbps is not None:
+        text += f" (nominal {columns.kbps_text(rate.nominal_kbps)})"
+    return TextCell(text, mark=STATED if rate.kind == "stated" else "")
+
+
+def _mean(cell: Cell | None, fact: Metric, emphasis: Literal["", "best", "second"], intervals: bool) -> TextCell:
+    if cell is None or cell.mean is None:
+        return TextCell(NOTHING)
+    text = f"{cell.mean:.{columns.digits(fact)}f}"
+    if intervals and cell.interval is not None:
+        text += f" ± {(cell.interval[1] - cell.interval[0]) / 2:.{columns.digits(fact)}f}"
+    return TextCell(text, emphasis, "" if cell.complete else f"(n={cell.n})")
