@@ -99,9 +99,9 @@ def resolve(
     """The corpus that `text` names. In this order: only clips of `split` and `where`, then `limit` files of them drawn
     by `seed`, then each cut into stretches of `segment_s`. Raises InvalidCorpus, UnknownSuite."""
     conditions = dict(where or {})
-    name, colon, root = text.partition(":")
+    name, _, root = text.partition(":")
     path = Path(text).expanduser()
-    if colon and name in LAYOUTS:
+    if root and name in LAYOUTS:
         corpus = filtered(layout(name, Path(root).expanduser(), split), conditions)
     else:
         if split is not None:
@@ -127,8 +127,8 @@ def _plain(text: str, path: Path) -> Corpus:
         raise InvalidCorpus(f"{path} is neither audio ({readable}) nor a manifest ({', '.join(MANIFEST_SUFFIXES)}).")
     if _is_pattern(text):
         return matching(str(path))
-    if text in LAYOUTS:
-        raise InvalidCorpus(f"{text} needs the folder where the data set is: {text}:/path/to/{LAYOUTS[text].folder}.")
+    if (name := text.rstrip(":")) in LAYOUTS:
+        raise InvalidCorpus(f"{name} needs the folder where the data set is: {name}:/path/to/{LAYOUTS[name].folder}.")
     near = difflib.get_close_matches(text.partition(":")[0], names(), n=3, cutoff=0.5)
     if near or "/" not in text:
         hint = f"Nearest: {', '.join(near)}." if near else f"There are {', '.join(names())}."

@@ -156,7 +156,7 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, Row]]:
         for row in reader:
             if None in row:
                 raise InvalidCorpus(f"{path}:{reader.line_num} has more fields than the header has columns.")
-            yield reader.line_num, {column: (value or "").strip() for column, value in row.items()}
+            yield reader.line_num, {column.strip(): (value or "").strip() for column, value in row.items()}
 
 
 def _json_rows(path: Path) -> Iterator[tuple[int, Row]]:

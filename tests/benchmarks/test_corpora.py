@@ -14,7 +14,7 @@ import soundfile
 
 from codeczoo.benchmarks import audio, corpora, selection
 from codeczoo.benchmarks.clip import Clip
-from codeczoo.benchmarks.errors import InvalidCorpus, UnknownSuite
+from codeczoo.benchmarks.errors import InvalidClip, InvalidCorpus, UnknownSuite
 from codeczoo.benchmarks.layouts import LAYOUTS, layout
 
 
@@ -54,7 +54,12 @@ def test_links_are_followed_once(tmp_path: Path) -> None:
     (root / "c").symlink_to(elsewhere)
     (root / "d.wav").symlink_to(root / "nowhere.wav")
     (root / "e.wav").symlink_to(root / "a" / "x.wav")
-    assert names_of(corpora.folder(root)) == ["a/x.wav", "b/y.wav", "d.wav", "e.wav"]
+    (root / "f.wav").symlink_to(root / "f.wav")
+    assert names_of(corpora.folder(root)) == ["a/x.wav", "b/y.wav", "d.wav", "e.wav", "f.wav"]
+    for clip in corpora.folder(root):
+        if clip.name in ("d.wav", "f.wav"):
+            with pytest.raises(InvalidClip, match=r"does not exist|symbolic links"):
+                audio.read_clip(clip)
 
 
 def test_files_that_are_not_read_are_counted_aloud(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -79,6 +84,7 @@ def test_files_that_are_not_read_are_counted_aloud(tmp_path: Path, caplog: pytes
         ("qqqq", UnknownSuite, "There are demo, librispeech"),
         ("librispeach:{root}", UnknownSuite, "Nearest: librispeech"),
         ("librispeech", InvalidCorpus, "librispeech:/path/to/LibriSpeech"),
+        ("librispeech:", InvalidCorpus, "librispeech:/path/to/LibriSpeech"),
         ("librispeech:{root}/nowhere", InvalidCorpus, "does not exist"),
         ("librispeech:{root}/empty", InvalidCorpus, "no file is named like test-clean/1089"),
     ],
@@ -227,6 +233,8 @@ def test_conditions() -> None:
     assert selection.matches(row, {"domain": ["music", "sp*"], "label": ["en"]})
     assert not selection.matches(row, {"domain": ["Speech"]})
     assert not selection.matches(row, {"speaker": ["*"]})
+    assert selection.matches(row, {"domain": "speech"})
+    assert not selection.matches(row, {"domain": "s"})
 
 
 def test_choosing_clips(demo_audio: Path) -> None:

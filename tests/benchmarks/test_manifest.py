@@ -71,7 +71,7 @@ def test_a_file_called_manifest_is_named_for_its_folder(tmp_path: Path) -> None:
 
 
 def test_a_byte_order_mark_and_other_line_ends_are_harmless(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_bytes(b"\xef\xbb\xbfpath,label\r\na.wav,x\r\n")
+    (tmp_path / "a.csv").write_bytes(b"\xef\xbb\xbfpath, label\r\na.wav, x\r\n")
     assert [(clip.name, clip.label) for clip in manifest(tmp_path / "a.csv")] == [("a.wav", "x")]
 
 
