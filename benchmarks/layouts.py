@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .clip import Clip, Corpus
-from .errors import UnknownSuite
+from .errors import InvalidCorpus, UnknownSuite
 from .listing import audio_names, check_folder, listed
 
 
@@ -49,6 +49,13 @@ def layout(name: str, root: Path, split: str | None = None) -> Corpus:
         raise UnknownSuite(f"There is no data set layout named {name!r}; there are {', '.join(LAYOUTS)}.")
     found = LAYOUTS[name]
     check_folder(root)
+    try:
+        return _listed(name, found, root, split)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InvalidCorpus(f"{root} holds {found.folder} with a table that cannot be read: {error}.") from error
+
+
+def _listed(name: str, found: Layout, root: Path, split: str | None) -> Corpus:
     root = next((at for at in (root / found.folder, root) if any(found.clips(at))), root)
     corpus = listed(
         name,
@@ -83,14 +90,18 @@ def _by_pattern(pattern: str, dataset: str, domain: str) -> Callable[[Path], Ite
     return clips
 
 
+_SENTENCE = re.compile(r"LJ\d{3}-\d{4}")
+
+
 def _ljspeech(root: Path) -> Iterator[Clip]:
     table = root / "metadata.csv"
     if not table.is_file():
         return
     with table.open(encoding="utf-8") as file:
         for line in file:
-            name = f"wavs/{line.partition('|')[0].strip()}.wav"
-            yield Clip(name, root / name, domain="speech", dataset="ljspeech", speaker="LJ")
+            if _SENTENCE.fullmatch(sentence := line.partition("|")[0]):
+                name = f"wavs/{sentence}.wav"
+                yield Clip(name, root / name, domain="speech", dataset="ljspeech", speaker="LJ")
 
 
 def _audioset(root: Path) -> Iterator[Clip]:
@@ -113,7 +124,7 @@ def _audioset_labels(root: Path) -> Mapping[str, str]:
     names: dict[str, str] = {}
     if (classes := root / "class_labels_indices.csv").is_file():
         with classes.open(encoding="utf-8", newline="") as file:
-            names = {row["mid"]: row["display_name"] for row in csv.DictReader(file)}
+            names = {row[1]: row[2] for row in csv.reader(file) if len(row) == 3}
     labels: dict[str, str] = {}
     for table in sorted(root.glob("*segments*.csv")):
         with table.open(encoding="utf-8", newline="") as file:
@@ -144,7 +155,7 @@ LAYOUTS: dict[str, Layout] = {
         "test-clean/1089/134686/1089_134686_000001_000001.wav",
         "CC BY 4.0",
     ),
-    "ljspeech": Layout("LJSpeech-1.1", _ljspeech, "metadata.csv", "public domain"),
+    "ljspeech": Layout("LJSpeech-1.1", _ljspeech, "wavs/LJ001-0001.wav and listed in metadata.csv", "public domain"),
     "vctk": Layout(
         "VCTK-Corpus-0.92",
         _by_pattern(

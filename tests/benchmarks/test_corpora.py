@@ -209,6 +209,15 @@ def test_a_missing_file_of_ljspeech_is_a_clip_that_fails(tmp_path: Path) -> None
     assert names_of(layout("ljspeech", tmp_path)) == ["wavs/LJ001-0001.wav", "wavs/LJ001-0002.wav"]
 
 
+def test_another_table_is_not_ljspeech(tmp_path: Path) -> None:
+    (tmp_path / "metadata.csv").write_text("id|text\n../../secret|a\n", encoding="utf-8")
+    with pytest.raises(InvalidCorpus, match=r"does not hold LJSpeech-1\.1"):
+        layout("ljspeech", tmp_path)
+    (tmp_path / "metadata.csv").write_bytes(b"LJ001-0001|\xff\xff|\n")
+    with pytest.raises(InvalidCorpus, match="a table that cannot be read"):
+        layout("ljspeech", tmp_path)
+
+
 def test_splits(tmp_path: Path) -> None:
     tree(tmp_path, *LIBRISPEECH, "dev-clean/1/2/1-2-0000.flac")
     assert names_of(corpora.resolve(f"librispeech:{tmp_path}", split="test-clean")) == [LIBRISPEECH[1]]
