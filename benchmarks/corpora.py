@@ -31,6 +31,14 @@ from .selection import Where, cut, filtered, take
 _WILDCARDS = "*?["
 
 
+def descriptions() -> dict[str, str]:
+    """Corpora that have a name, with what they are; all but `demo` are given as NAME:FOLDER."""
+    return {
+        "demo": "27 clips of real speech in nine languages at 16 kHz, from the extra `demo`; no download beside it",
+        **{f"{name}:FOLDER": known.description for name, known in LAYOUTS.items()},
+    }
+
+
 def names() -> tuple[str, ...]:
     """Corpora that have a name; all but `demo` need the folder where the data set is: `ljspeech:/data/LJSpeech-1.1`."""
     return ("demo", *LAYOUTS)
