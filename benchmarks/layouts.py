@@ -39,6 +39,7 @@ class Layout:
     example: str
     """A file, relative to the root."""
     licence: str
+    description: str
 
 
 def layout(name: str, root: Path, split: str | None = None) -> Corpus:
@@ -142,42 +143,57 @@ def _libri(dataset: str, file: str) -> Callable[[Path], Iterator[Clip]]:
 
 _MUSDB = r"(?P<split>train|test)/[^/]+/"
 
+_VCTK = r"wav48(?P<silence>_silence_trimmed)?/(?P<speaker>[ps]\d+)/\w+(?(silence)_mic1\.flac|\.wav)"
+
 LAYOUTS: dict[str, Layout] = {
     "librispeech": Layout(
-        "LibriSpeech",
-        _libri("librispeech", r"\d+-\d+-\d+\.flac"),
-        "test-clean/1089/134686/1089-134686-0000.flac",
-        "CC BY 4.0",
+        folder="LibriSpeech",
+        clips=_libri("librispeech", r"\d+-\d+-\d+\.flac"),
+        example="test-clean/1089/134686/1089-134686-0000.flac",
+        licence="CC BY 4.0",
+        description="LibriSpeech: read English audiobooks at 16 kHz; splits such as test-clean",
     ),
     "libritts": Layout(
-        "LibriTTS",
-        _libri("libritts", r"\d+_\d+_\d+_\d+\.wav"),
-        "test-clean/1089/134686/1089_134686_000001_000001.wav",
-        "CC BY 4.0",
+        folder="LibriTTS",
+        clips=_libri("libritts", r"\d+_\d+_\d+_\d+\.wav"),
+        example="test-clean/1089/134686/1089_134686_000001_000001.wav",
+        licence="CC BY 4.0",
+        description="LibriTTS: read English audiobooks at 24 kHz; splits such as test-clean",
     ),
-    "ljspeech": Layout("LJSpeech-1.1", _ljspeech, "wavs/LJ001-0001.wav and listed in metadata.csv", "public domain"),
+    "ljspeech": Layout(
+        folder="LJSpeech-1.1",
+        clips=_ljspeech,
+        example="wavs/LJ001-0001.wav and listed in metadata.csv",
+        licence="public domain",
+        description="LJ Speech 1.1: one reader of English at 22.05 kHz",
+    ),
     "vctk": Layout(
-        "VCTK-Corpus-0.92",
-        _by_pattern(
-            r"wav48(?P<silence>_silence_trimmed)?/(?P<speaker>[ps]\d+)/\w+(?(silence)_mic1\.flac|\.wav)",
-            "vctk",
-            "speech",
-        ),
-        "wav48_silence_trimmed/p225/p225_001_mic1.flac",
-        "CC BY 4.0",
+        folder="VCTK-Corpus-0.92",
+        clips=_by_pattern(_VCTK, "vctk", "speech"),
+        example="wav48_silence_trimmed/p225/p225_001_mic1.flac",
+        licence="CC BY 4.0",
+        description="VCTK 0.92 (microphone 1) or 0.80: 110 speakers of English at 48 kHz",
     ),
     "musdb18hq": Layout(
-        "musdb18hq",
-        _by_pattern(_MUSDB + r"mixture\.wav", "musdb18hq", "music"),
-        "test/AM Contra - Heart Peripheral/mixture.wav",
-        "academic use only; each track under its own licence",
+        folder="musdb18hq",
+        clips=_by_pattern(_MUSDB + r"mixture\.wav", "musdb18hq", "music"),
+        example="test/AM Contra - Heart Peripheral/mixture.wav",
+        licence="academic use only; each track under its own licence",
+        description="MUSDB18-HQ: mixtures of 150 music tracks at 44.1 kHz; splits train and test",
     ),
     "musdb18hq-stems": Layout(
-        "musdb18hq",
-        _by_pattern(_MUSDB + r"(?P<label>bass|drums|other|vocals)\.wav", "musdb18hq", "music"),
-        "test/AM Contra - Heart Peripheral/vocals.wav",
-        "academic use only; each track under its own licence",
+        folder="musdb18hq",
+        clips=_by_pattern(_MUSDB + r"(?P<label>bass|drums|other|vocals)\.wav", "musdb18hq", "music"),
+        example="test/AM Contra - Heart Peripheral/vocals.wav",
+        licence="academic use only; each track under its own licence",
+        description="MUSDB18-HQ: bass, drums, other and vocals of the same tracks as single clips",
     ),
-    "audioset": Layout("audioset", _audioset, "eval/YTID.wav", "labels CC BY 4.0; the audio is its uploaders'"),
+    "audioset": Layout(
+        folder="audioset",
+        clips=_audioset,
+        example="eval/YTID.wav",
+        licence="labels CC BY 4.0; the audio is its uploaders'",
+        description="AudioSet or any folder of YouTube ids: sounds, with labels where the segments files are there",
+    ),
 }
 """Data set -> layout."""

@@ -226,6 +226,11 @@ def test_splits(tmp_path: Path) -> None:
         layout("librispeech", tmp_path, "test-other")
 
 
+def test_every_named_corpus_is_described() -> None:
+    assert [name.partition(":")[0] for name in corpora.descriptions()] == list(corpora.names())
+    assert all(len(text) > 30 for text in corpora.descriptions().values())
+
+
 def test_unknown_layout(tmp_path: Path) -> None:
     with pytest.raises(UnknownSuite, match="there are librispeech, libritts"):
         layout("librivox", tmp_path)
