@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -101,8 +103,7 @@ def read_blocks(
 def read_clip(clip: Clip) -> ClipAudio:
     """A clip's samples, header and content hash; a file of up to 64 MiB is read from disk once. Raises InvalidClip."""
     path = clip.path
-    _check_regular(path)
-    if path.stat().st_size > _IN_MEMORY_BYTES:
+    if _regular(path).st_size > _IN_MEMORY_BYTES:
         audio, _ = read_mono(path, clip.start_s, clip.seconds)
         return ClipAudio(audio, probe(path), content_sha256(clip))
     try:
@@ -117,8 +118,7 @@ def read_clip(clip: Clip) -> ClipAudio:
 
 def content_sha256(clip: Clip) -> str:
     """SHA-256 of the file's bytes; of that and the stretch, where the clip is one. Raises InvalidClip."""
-    _check_regular(clip.path)
-    status = clip.path.stat()
+    status = _regular(clip.path)
     try:
         whole = _file_sha256(clip.path, status.st_size, status.st_mtime_ns)
     except OSError as error:
@@ -136,26 +136,31 @@ def _file_sha256(path: Path, size: int, modified_ns: int) -> str:
 def _stretch_sha256(whole: str, clip: Clip) -> str:
     if clip.start_s == 0.0 and clip.seconds is None:
         return whole
-    return hashlib.sha256(f"{whole} {clip.start_s!r} {clip.seconds!r}".encode()).hexdigest()
+    seconds = None if clip.seconds is None else float(clip.seconds)
+    return hashlib.sha256(f"{whole} {float(clip.start_s)!r} {seconds!r}".encode()).hexdigest()
 
 
-def _check_regular(path: Path) -> None:
-    # A pipe or device under an audio file's name would be waited for without end.
-    if path.is_file():
-        return
-    if path.is_dir():
+def _regular(path: Path) -> os.stat_result:
+    """The file's status. Raises InvalidClip unless it is a regular file."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise InvalidClip(f"{path} does not exist.") from None
+    except OSError as error:
+        raise InvalidClip(f"{path} cannot be read: {error.strerror}.") from error
+    if stat.S_ISDIR(status.st_mode):
         raise InvalidClip(f"{path} is a folder, not an audio file.")
-    if path.exists():
+    # A pipe or device under an audio file's name would be waited for without end.
+    if not stat.S_ISREG(status.st_mode):
         raise InvalidClip(f"{path} is not a regular file.")
-    raise InvalidClip(f"{path} does not exist.")
+    return status
 
 
 @contextmanager
 def _opened(path: Path, content: BinaryIO | None = None) -> Iterator[soundfile.SoundFile]:
     import soundfile
 
-    _check_regular(path)
-    if path.stat().st_size == 0:
+    if _regular(path).st_size == 0:
         raise InvalidClip(f"{path} is an empty file.")
     if path.suffix.lower() in UNREAD_SUFFIXES:
         raise InvalidClip(f"{path.name}: {path.suffix} files are not read; convert {path} to FLAC or WAV.")

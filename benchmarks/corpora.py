@@ -31,6 +31,14 @@ from .selection import Where, cut, filtered, take
 _WILDCARDS = "*?["
 
 
+def descriptions() -> dict[str, str]:
+    """Corpora that have a name, with what they are; all but `demo` are given as NAME:FOLDER."""
+    return {
+        "demo": "27 clips of real speech in nine languages at 16 kHz, from the extra `demo`; no download beside it",
+        **{f"{name}:FOLDER": known.description for name, known in LAYOUTS.items()},
+    }
+
+
 def names() -> tuple[str, ...]:
     """Corpora that have a name; all but `demo` need the folder where the data set is: `ljspeech:/data/LJSpeech-1.1`."""
     return ("demo", *LAYOUTS)
@@ -99,9 +107,9 @@ def resolve(
     """The corpus that `text` names. In this order: only clips of `split` and `where`, then `limit` files of them drawn
     by `seed`, then each cut into stretches of `segment_s`. Raises InvalidCorpus, UnknownSuite."""
     conditions = dict(where or {})
-    name, colon, root = text.partition(":")
+    name, _, root = text.partition(":")
     path = Path(text).expanduser()
-    if colon and name in LAYOUTS:
+    if root and name in LAYOUTS:
         corpus = filtered(layout(name, Path(root).expanduser(), split), conditions)
     else:
         if split is not None:
@@ -127,8 +135,8 @@ def _plain(text: str, path: Path) -> Corpus:
         raise InvalidCorpus(f"{path} is neither audio ({readable}) nor a manifest ({', '.join(MANIFEST_SUFFIXES)}).")
     if _is_pattern(text):
         return matching(str(path))
-    if text in LAYOUTS:
-        raise InvalidCorpus(f"{text} needs the folder where the data set is: {text}:/path/to/{LAYOUTS[text].folder}.")
+    if (name := text.rstrip(":")) in LAYOUTS:
+        raise InvalidCorpus(f"{name} needs the folder where the data set is: {name}:/path/to/{LAYOUTS[name].folder}.")
     near = difflib.get_close_matches(text.partition(":")[0], names(), n=3, cutoff=0.5)
     if near or "/" not in text:
         hint = f"Nearest: {', '.join(near)}." if near else f"There are {', '.join(names())}."

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .clip import Clip, Corpus
-from .errors import UnknownSuite
+from .errors import InvalidCorpus, UnknownSuite
 from .listing import audio_names, check_folder, listed
 
 
@@ -39,6 +39,7 @@ class Layout:
     example: str
     """A file, relative to the root."""
     licence: str
+    description: str
 
 
 def layout(name: str, root: Path, split: str | None = None) -> Corpus:
@@ -49,6 +50,13 @@ def layout(name: str, root: Path, split: str | None = None) -> Corpus:
         raise UnknownSuite(f"There is no data set layout named {name!r}; there are {', '.join(LAYOUTS)}.")
     found = LAYOUTS[name]
     check_folder(root)
+    try:
+        return _listed(name, found, root, split)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InvalidCorpus(f"{root} holds {found.folder} with a table that cannot be read: {error}.") from error
+
+
+def _listed(name: str, found: Layout, root: Path, split: str | None) -> Corpus:
     root = next((at for at in (root / found.folder, root) if any(found.clips(at))), root)
     corpus = listed(
         name,
@@ -83,14 +91,18 @@ def _by_pattern(pattern: str, dataset: str, domain: str) -> Callable[[Path], Ite
     return clips
 
 
+_SENTENCE = re.compile(r"LJ\d{3}-\d{4}")
+
+
 def _ljspeech(root: Path) -> Iterator[Clip]:
     table = root / "metadata.csv"
     if not table.is_file():
         return
     with table.open(encoding="utf-8") as file:
         for line in file:
-            name = f"wavs/{line.partition('|')[0].strip()}.wav"
-            yield Clip(name, root / name, domain="speech", dataset="ljspeech", speaker="LJ")
+            if _SENTENCE.fullmatch(sentence := line.partition("|")[0]):
+                name = f"wavs/{sentence}.wav"
+                yield Clip(name, root / name, domain="speech", dataset="ljspeech", speaker="LJ")
 
 
 def _audioset(root: Path) -> Iterator[Clip]:
@@ -113,7 +125,7 @@ def _audioset_labels(root: Path) -> Mapping[str, str]:
     names: dict[str, str] = {}
     if (classes := root / "class_labels_indices.csv").is_file():
         with classes.open(encoding="utf-8", newline="") as file:
-            names = {row["mid"]: row["display_name"] for row in csv.DictReader(file)}
+            names = {row[1]: row[2] for row in csv.reader(file) if len(row) == 3}
     labels: dict[str, str] = {}
     for table in sorted(root.glob("*segments*.csv")):
         with table.open(encoding="utf-8", newline="") as file:
@@ -131,42 +143,57 @@ def _libri(dataset: str, file: str) -> Callable[[Path], Iterator[Clip]]:
 
 _MUSDB = r"(?P<split>train|test)/[^/]+/"
 
+_VCTK = r"wav48(?P<silence>_silence_trimmed)?/(?P<speaker>[ps]\d+)/\w+(?(silence)_mic1\.flac|\.wav)"
+
 LAYOUTS: dict[str, Layout] = {
     "librispeech": Layout(
-        "LibriSpeech",
-        _libri("librispeech", r"\d+-\d+-\d+\.flac"),
-        "test-clean/1089/134686/1089-134686-0000.flac",
-        "CC BY 4.0",
+        folder="LibriSpeech",
+        clips=_libri("librispeech", r"\d+-\d+-\d+\.flac"),
+        example="test-clean/1089/134686/1089-134686-0000.flac",
+        licence="CC BY 4.0",
+        description="LibriSpeech: read English audiobooks at 16 kHz; splits such as test-clean",
     ),
     "libritts": Layout(
-        "LibriTTS",
-        _libri("libritts", r"\d+_\d+_\d+_\d+\.wav"),
-        "test-clean/1089/134686/1089_134686_000001_000001.wav",
-        "CC BY 4.0",
+        folder="LibriTTS",
+        clips=_libri("libritts", r"\d+_\d+_\d+_\d+\.wav"),
+        example="test-clean/1089/134686/1089_134686_000001_000001.wav",
+        licence="CC BY 4.0",
+        description="LibriTTS: read English audiobooks at 24 kHz; splits such as test-clean",
     ),
-    "ljspeech": Layout("LJSpeech-1.1", _ljspeech, "metadata.csv", "public domain"),
+    "ljspeech": Layout(
+        folder="LJSpeech-1.1",
+        clips=_ljspeech,
+        example="wavs/LJ001-0001.wav and listed in metadata.csv",
+        licence="public domain",
+        description="LJ Speech 1.1: one reader of English at 22.05 kHz",
+    ),
     "vctk": Layout(
-        "VCTK-Corpus-0.92",
-        _by_pattern(
-            r"wav48(?P<silence>_silence_trimmed)?/(?P<speaker>[ps]\d+)/\w+(?(silence)_mic1\.flac|\.wav)",
-            "vctk",
-            "speech",
-        ),
-        "wav48_silence_trimmed/p225/p225_001_mic1.flac",
-        "CC BY 4.0",
+        folder="VCTK-Corpus-0.92",
+        clips=_by_pattern(_VCTK, "vctk", "speech"),
+        example="wav48_silence_trimmed/p225/p225_001_mic1.flac",
+        licence="CC BY 4.0",
+        description="VCTK 0.92 (microphone 1) or 0.80: 110 speakers of English at 48 kHz",
     ),
     "musdb18hq": Layout(
-        "musdb18hq",
-        _by_pattern(_MUSDB + r"mixture\.wav", "musdb18hq", "music"),
-        "test/AM Contra - Heart Peripheral/mixture.wav",
-        "academic use only; each track under its own licence",
+        folder="musdb18hq",
+        clips=_by_pattern(_MUSDB + r"mixture\.wav", "musdb18hq", "music"),
+        example="test/AM Contra - Heart Peripheral/mixture.wav",
+        licence="academic use only; each track under its own licence",
+        description="MUSDB18-HQ: mixtures of 150 music tracks at 44.1 kHz; splits train and test",
     ),
     "musdb18hq-stems": Layout(
-        "musdb18hq",
-        _by_pattern(_MUSDB + r"(?P<label>bass|drums|other|vocals)\.wav", "musdb18hq", "music"),
-        "test/AM Contra - Heart Peripheral/vocals.wav",
-        "academic use only; each track under its own licence",
+        folder="musdb18hq",
+        clips=_by_pattern(_MUSDB + r"(?P<label>bass|drums|other|vocals)\.wav", "musdb18hq", "music"),
+        example="test/AM Contra - Heart Peripheral/vocals.wav",
+        licence="academic use only; each track under its own licence",
+        description="MUSDB18-HQ: bass, drums, other and vocals of the same tracks as single clips",
     ),
-    "audioset": Layout("audioset", _audioset, "eval/YTID.wav", "labels CC BY 4.0; the audio is its uploaders'"),
+    "audioset": Layout(
+        folder="audioset",
+        clips=_audioset,
+        example="eval/YTID.wav",
+        licence="labels CC BY 4.0; the audio is its uploaders'",
+        description="AudioSet or any folder of YouTube ids: sounds, with labels where the segments files are there",
+    ),
 }
 """Data set -> layout."""

@@ -90,7 +90,14 @@ def _below(folder: Path, prefix: str, suffixes: Collection[str], visited: set[tu
     except OSError as error:
         raise InvalidCorpus(f"{folder} cannot be listed: {error.strerror}.") from error
     for entry in visible:
-        if entry.is_dir():
+        if _is_folder(entry):
             yield from _below(Path(entry.path), f"{prefix}{entry.name}/", suffixes, visited)
         elif PurePath(entry.name).suffix.lower() in suffixes:
             yield prefix + entry.name
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, which is listed as a link to nothing is
+        return False

@@ -51,7 +51,7 @@ def resample_blocks(blocks: Iterable[Audio], from_hz: int, to_hz: int) -> Iterat
         if block.ndim != 1 or block.dtype != np.float32:
             raise ValueError(f"Audio to resample is float32 [T]; got {block.dtype} {block.shape}.")
         taken += len(block)
-        resampled = stream.resample_chunk(block)
+        resampled = stream.resample_chunk(np.ascontiguousarray(block))
         given += len(resampled)
         if len(resampled):
             yield resampled

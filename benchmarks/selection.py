@@ -16,8 +16,9 @@ from .clip import Clip, Corpus
 from .errors import InvalidClip, InvalidCorpus
 from .listing import ListedCorpus, listed
 
-Where = Mapping[str, Sequence[str]]
-"""Conditions: field -> shell patterns, one of which must match. All fields must match; a missing value matches none."""
+Where = Mapping[str, str | Sequence[str]]
+"""Conditions: field -> shell pattern, or several, one of which must match. All fields must match; a missing value
+matches none."""
 
 FIELDS = ("path", "name", "domain", "dataset", "speaker", "label", "split")
 """What clips are chosen by. `path` is the file's name in the corpus, `name` that with its stretch. A manifest's clips
@@ -43,14 +44,18 @@ def matches(values: Mapping[str, str | None], where: Where) -> bool:
     """Whether every field of `where` has a value that one of its patterns matches (case counts)."""
     for field, patterns in where.items():
         value = values.get(field)
-        if not value or not any(fnmatch.fnmatchcase(value, pattern) for pattern in patterns):
+        if not value or not any(fnmatch.fnmatchcase(value, pattern) for pattern in _several(patterns)):
             return False
     return True
 
 
+def _several(patterns: str | Sequence[str]) -> Sequence[str]:
+    return (patterns,) if isinstance(patterns, str) else patterns
+
+
 def no_match(name: str, rows: Iterable[Mapping[str, str | None]], where: Where) -> str:
     """The sentence for conditions that leave nothing: it lists the values that there are."""
-    asked = " and ".join(f"{field}={'|'.join(patterns)}" for field, patterns in where.items())
+    asked = " and ".join(f"{field}={'|'.join(_several(patterns))}" for field, patterns in where.items())
     seen: dict[str, set[str]] = {field: set() for field in where}
     for row in rows:
         for field, values in seen.items():
@@ -126,6 +131,7 @@ def cut(corpus: Corpus, seconds: float) -> Corpus:
     could not be scored. Headers are read once, here; a file whose header cannot be read stays an uncut clip."""
     if not seconds > 0 or not math.isfinite(seconds):
         raise InvalidCorpus(f"Clips are cut into stretches of a positive number of seconds; got {seconds}.")
+    seconds = float(seconds)
     lengths_s = array("d", (_length_s(clip) for clip in corpus))
 
     def clips() -> Iterator[Clip]:

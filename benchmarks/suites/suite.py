@@ -25,9 +25,10 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +77,8 @@ def load(name: str) -> Suite:
     raise UnknownSuite(f"There is no suite named {name!r}. {hint} A suite of your own is given by its path, NAME.toml.")
 
 
-def _folder():
-    return files(__package__ or "codeczoo.benchmarks.suites").iterdir()
+def _folder() -> Iterator[Traversable]:
+    return files("codeczoo.benchmarks.suites").iterdir()
 
 
 def _read(content: bytes, path: str) -> Suite:

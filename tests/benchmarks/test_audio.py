@@ -124,6 +124,7 @@ def test_the_hash_is_that_of_the_bytes_and_of_the_stretch(tmp_path: Path) -> Non
     second.write_bytes(first.read_bytes())
     whole = audio.content_sha256(Clip("a", first))
     assert whole == hashlib.sha256(first.read_bytes()).hexdigest() == audio.content_sha256(Clip("b", second))
+    assert audio.content_sha256(Clip("a", first, 1, 2)) == audio.content_sha256(Clip("a", first, 1.0, 2.0))
     stretches = {audio.content_sha256(Clip("a", first, *at)) for at in ((0.0, 0.05), (0.05, 0.05), (0.05, None))}
     assert len(stretches | {whole}) == 4
     soundfile.write(first, noise(800, seed=1), 8_000)

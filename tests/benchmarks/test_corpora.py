@@ -14,7 +14,7 @@ import soundfile
 
 from codeczoo.benchmarks import audio, corpora, selection
 from codeczoo.benchmarks.clip import Clip
-from codeczoo.benchmarks.errors import InvalidCorpus, UnknownSuite
+from codeczoo.benchmarks.errors import InvalidClip, InvalidCorpus, UnknownSuite
 from codeczoo.benchmarks.layouts import LAYOUTS, layout
 
 
@@ -54,7 +54,12 @@ def test_links_are_followed_once(tmp_path: Path) -> None:
     (root / "c").symlink_to(elsewhere)
     (root / "d.wav").symlink_to(root / "nowhere.wav")
     (root / "e.wav").symlink_to(root / "a" / "x.wav")
-    assert names_of(corpora.folder(root)) == ["a/x.wav", "b/y.wav", "d.wav", "e.wav"]
+    (root / "f.wav").symlink_to(root / "f.wav")
+    assert names_of(corpora.folder(root)) == ["a/x.wav", "b/y.wav", "d.wav", "e.wav", "f.wav"]
+    for clip in corpora.folder(root):
+        if clip.name in ("d.wav", "f.wav"):
+            with pytest.raises(InvalidClip, match=r"does not exist|symbolic links"):
+                audio.read_clip(clip)
 
 
 def test_files_that_are_not_read_are_counted_aloud(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -79,6 +84,7 @@ def test_files_that_are_not_read_are_counted_aloud(tmp_path: Path, caplog: pytes
         ("qqqq", UnknownSuite, "There are demo, librispeech"),
         ("librispeach:{root}", UnknownSuite, "Nearest: librispeech"),
         ("librispeech", InvalidCorpus, "librispeech:/path/to/LibriSpeech"),
+        ("librispeech:", InvalidCorpus, "librispeech:/path/to/LibriSpeech"),
         ("librispeech:{root}/nowhere", InvalidCorpus, "does not exist"),
         ("librispeech:{root}/empty", InvalidCorpus, "no file is named like test-clean/1089"),
     ],
@@ -203,12 +209,26 @@ def test_a_missing_file_of_ljspeech_is_a_clip_that_fails(tmp_path: Path) -> None
     assert names_of(layout("ljspeech", tmp_path)) == ["wavs/LJ001-0001.wav", "wavs/LJ001-0002.wav"]
 
 
+def test_another_table_is_not_ljspeech(tmp_path: Path) -> None:
+    (tmp_path / "metadata.csv").write_text("id|text\n../../secret|a\n", encoding="utf-8")
+    with pytest.raises(InvalidCorpus, match=r"does not hold LJSpeech-1\.1"):
+        layout("ljspeech", tmp_path)
+    (tmp_path / "metadata.csv").write_bytes(b"LJ001-0001|\xff\xff|\n")
+    with pytest.raises(InvalidCorpus, match="a table that cannot be read"):
+        layout("ljspeech", tmp_path)
+
+
 def test_splits(tmp_path: Path) -> None:
     tree(tmp_path, *LIBRISPEECH, "dev-clean/1/2/1-2-0000.flac")
     assert names_of(corpora.resolve(f"librispeech:{tmp_path}", split="test-clean")) == [LIBRISPEECH[1]]
     assert len(layout("librispeech", tmp_path, "dev-*")) == 2
     with pytest.raises(InvalidCorpus, match="no split 'test-other'; it has dev-clean, dev-other, test-clean"):
         layout("librispeech", tmp_path, "test-other")
+
+
+def test_every_named_corpus_is_described() -> None:
+    assert [name.partition(":")[0] for name in corpora.descriptions()] == list(corpora.names())
+    assert all(len(text) > 30 for text in corpora.descriptions().values())
 
 
 def test_unknown_layout(tmp_path: Path) -> None:
@@ -227,6 +247,8 @@ def test_conditions() -> None:
     assert selection.matches(row, {"domain": ["music", "sp*"], "label": ["en"]})
     assert not selection.matches(row, {"domain": ["Speech"]})
     assert not selection.matches(row, {"speaker": ["*"]})
+    assert selection.matches(row, {"domain": "speech"})
+    assert not selection.matches(row, {"domain": "s"})
 
 
 def test_choosing_clips(demo_audio: Path) -> None:

@@ -109,6 +109,11 @@ def test_equal_rates_change_nothing() -> None:
     assert [block.tolist() for block in resample_blocks([signal, signal[:0]], 8_000, 8_000)] == [signal.tolist()]
 
 
+def test_strided_audio_is_read_as_it_is_indexed() -> None:
+    stereo = np.random.default_rng(0).standard_normal((5_000, 2)).astype(np.float32)
+    np.testing.assert_array_equal(resample(stereo[:, 1], 44_100, 16_000), resample(stereo[:, 1].copy(), 44_100, 16_000))
+
+
 def test_nothing_stays_nothing() -> None:
     assert len(resample(np.zeros(0, np.float32), 44_100, 16_000)) == 0
     assert list(resample_blocks((), 44_100, 16_000)) == []
