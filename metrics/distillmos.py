@@ -1,8 +1,8 @@
 """DistillMOS: speech quality predicted from one signal by a small distillate of XLS-R-SQA (variant 7).
 
-The number is that of the package's `ConvTransformerSQAModel` on the whole clip: windows of 7.68 s, a shorter clip padded
-with zeros, the mean over windows; every window is scaled to its own peak, so that level does not matter. The weights are
-inside the package.
+The number is that of the package's `ConvTransformerSQAModel` on the whole clip: windows of 7.68 s, a shorter clip
+padded with zeros, the mean over windows; every window is scaled to its own peak, so that level does not matter. The
+weights are inside the package.
 
 Source: B. Stahl and H. Gamper, "Distillation and Pruning for Scalable Self-Supervised Representation-Based Speech
 Quality Assessment", ICASSP 2025; package distillmos.
@@ -75,7 +75,7 @@ DISTILLMOS = Measure(
             inputs="estimate",
             source="Stahl and Gamper, ICASSP 2025; package distillmos, variant 7",
             identity=f"distillmos|fs:{SAMPLE_RATE_HZ}|variant:7|longest_s:{LONGEST_S:g}|{tagged('distillmos')}",
-            description="Predicted overall quality of speech, where UTMOS weights are not at hand; no codec paper's own.",
+            description="Predicted overall quality of speech, for where UTMOS is not at hand; no codec paper has it.",
             domains=("speech",),
             value_range=(0.0, 6.0),
         ),

@@ -23,7 +23,7 @@ from .undefined import check_usable, in_memory
 from .versions import tagged
 
 if TYPE_CHECKING:
-    from speechmos.dnsmos import DNSMOS as Predictor
+    from speechmos import dnsmos as package
 
 SAMPLE_RATE_HZ = 16_000
 LONGEST_S = 600.0
@@ -32,10 +32,10 @@ NAMES = ("dnsmos_ovrl", "dnsmos_sig", "dnsmos_bak", "dnsmos_p808")
 
 
 @lru_cache(maxsize=1)
-def _predictor() -> Predictor:
+def _predictor() -> package.DNSMOS:
     """The package's predictor around sessions of one thread: its own constructor would take every core."""
     import onnxruntime
-    from speechmos.dnsmos import DNSMOS as Predictor
+    from speechmos import dnsmos as package
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -45,7 +45,7 @@ def _predictor() -> Predictor:
     def session(name: str) -> onnxruntime.InferenceSession:
         return onnxruntime.InferenceSession(str(folder / name), options, providers=["CPUExecutionProvider"])
 
-    predictor = Predictor.__new__(Predictor)
+    predictor = package.DNSMOS.__new__(package.DNSMOS)
     predictor.onnx_sess = session("sig_bak_ovr.onnx")
     predictor.p808_onnx_sess = session("model_v8.onnx")
     return predictor

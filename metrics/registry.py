@@ -31,7 +31,7 @@ TABLE: dict[str, str] = {
     "dnsmos_p808": "codeczoo.metrics.dnsmos:DNSMOS",
     "distillmos": "codeczoo.metrics.distillmos:DISTILLMOS",
 }
-"""Metric -> `module:attribute` of its `Measure`, or of a function that gives it where its identity depends on weights."""
+"""Metric -> `module:attribute` of its `Measure`, or of a function that gives it (an identity that names weights)."""
 
 
 def names() -> tuple[str, ...]:

@@ -1,14 +1,14 @@
 """UTMOS: naturalness of speech predicted from one signal, the UTMOS22 strong learner and nothing else.
 
-The number is that of the package's `UTMOSScoreTorch`: wav2vec 2.0 base with domain 0 and listener 288, mean over frames,
-times 2 plus 3. The weights are not in the package; `codeczoo.metrics.weights` says where they are looked for. Unlike
-the package, missing or unknown keys are an error here: half a model gives a number too.
+The number is that of the package's `UTMOSScoreTorch`: wav2vec 2.0 base with domain 0 and listener 288, mean over
+frames, times 2 plus 3. The weights are not in the package; `codeczoo.metrics.weights` says where they are
+looked for. Unlike in the package, missing or unknown keys are an error: half a model gives a number too.
 
 The identity holds the SHA-256 of the weights found, so that another file is another metric; it is `absent` where there
 is none, and then no number is either.
 
 Source: T. Saeki et al., "UTMOS: UTokyo-SaruLab System for VoiceMOS Challenge 2022", Interspeech 2022; package
-utmos-pytorch, a port of sarulab-speech/UTMOS22 without fairseq. Papers resample with torchaudio, this harness with soxr.
+utmos-pytorch, a port of sarulab-speech/UTMOS22 without fairseq. Papers resample by torchaudio, this harness by soxr.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _model(path: Path, sha256: str) -> UTMOSScoreTorch:
         found = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
         raise MetricError(
-            f"{path} is not a file of PyTorch weights; `codeczoo fetch utmos` gets the real one."
+            f"{path} does not hold PyTorch weights; `codeczoo fetch utmos` gets the real ones."
         ) from error
     different = sorted(expected.symmetric_difference(found))
     if different:

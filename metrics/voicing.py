@@ -6,9 +6,9 @@ frames. A track is a pitch in Hz and a periodicity in [0, 1] a frame.
 * silence: the A-weighted power spectrum in dB (bins 80 dB below the clip's strongest are raised to there) less 20 dB,
   averaged over frequency, below -60 dB: the periodicity of the frame is 0
 * `voiced_f1`: F1 of voiced frames, 2 TP / (2 TP + FP + FN). Undefined where the reference has no voiced frame. Where it
-  has some and none is found in the estimate the value is 0: WavTokenizer's script gets NaN there and leaves the clip out
-  of its mean, which rewards an estimate without any voice
-* `f0_rmse_cents`: root mean square of the pitch ratio in cents over frames voiced in both; undefined where there is none
+  has some and none is found in the estimate the value is 0: WavTokenizer's script gets NaN there and leaves the clip
+  out of its mean, which rewards an estimate without any voice
+* `f0_rmse_cents`: root mean square of the pitch ratio in cents over frames voiced in both; undefined without any
 * `periodicity_rmse`: root mean square difference of periodicity over all frames
 
 Sources: M. Morrison et al., "Chunked Autoregressive GAN" (CARGAN), ICLR 2022, whose evaluation Vocos and WavTokenizer

@@ -56,7 +56,7 @@ def test_long_clips_are_undefined(speech_16k):
 def test_more_utterances_than_the_package_has_room_for_are_undefined(rng):
     # 66 bursts in 40 s: the package alone ends the process here.
     bursts = 0.1 * rng.standard_normal(640_000) * (np.arange(640_000) // 4_800 % 2 == 0)
-    with pytest.raises(Undefined, match="may have 6[67] utterances: PESQ's code has room for 50"):
+    with pytest.raises(Undefined, match=r"may have 6[67] utterances: PESQ's code has room for 50"):
         score("pesq_wb", bursts.astype(np.float32), bursts.astype(np.float32), 16_000)
 
 

@@ -53,7 +53,7 @@ def test_noise_is_worse(clip, clip_track, rng):
 @pytest.mark.parametrize("name", ["vuv_f1", "f0_rmse_cents"])
 def test_silence_is_undefined(name):
     silence = np.zeros(2_000, dtype=np.float32)
-    with pytest.raises(Undefined, match="no voiced frame|no frame is voiced in both"):
+    with pytest.raises(Undefined, match=r"no voiced frame|no frame is voiced in both"):
         score(name, silence, silence, 16_000)
 
 

@@ -71,7 +71,7 @@ def test_reading_all_facts_imports_nothing_heavy():
 
 
 def test_unknown_names_are_answered_with_the_nearest():
-    with pytest.raises(UnknownMetric, match="no metric named 'pesq'. Nearest: pesq_"):
+    with pytest.raises(UnknownMetric, match=r"no metric named 'pesq'. Nearest: pesq_"):
         measure("pesq")
     assert issubclass(UnknownMetric, MetricError)
 
