@@ -61,7 +61,8 @@ def estimate_delay(reference: Signal, estimate: Signal, sample_rate_hz: int, max
     first, second = pair
     reach = min(int(max_delay_s * sample_rate_hz), len(first) // 2)
     size = next_fast_len(len(first) + reach, real=True)
-    correlation = irfft(np.conj(rfft(first, size)) * rfft(second, size), size)
+    spectra = [np.asarray(rfft(part, size)) for part in pair]
+    correlation = np.asarray(irfft(np.conj(spectra[0]) * spectra[1], size))
     lags = np.arange(-reach, reach + 1)
     lag = int(lags[np.argmax(correlation[lags])])
     ahead, behind = (first[: len(first) - lag], second[lag:]) if lag >= 0 else (first[-lag:], second[:lag])

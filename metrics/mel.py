@@ -3,6 +3,9 @@
 `mel_distance`, at 24 kHz, in nats: mean |ln max(M(x), 1e-7) - ln max(M(y), 1e-7)| with M the magnitude spectrogram
 (n_fft 1024, hop 256) under 100 triangular HTK mel bands from 0 to 12 kHz, not normalised. It is Vocos' mel loss without
 its weight, and what UniCodec's evaluation computes (its paper speaks of linear magnitudes; its code does not use them).
+The floor is so low that in a band without sound (digital silence, speech resampled up) torch's float32 FFT gives its
+own rounding, not the signal: there the published code's value differs from this one, computed in float64, by some
+hundredths of a nat.
 
 `mel_distance_taae`, at 16 kHz: n_fft 2048, hop 256, 128 mel bands; |X - Y|_F / |X|_F + mean |ln X - ln Y|. The paper
 (appendix D) cites auraloss, whose conventions fill what it leaves open: magnitudes not below 1e-4 before the mel bands,

@@ -19,8 +19,19 @@ TABLE: dict[str, str] = {
     "mel_distance_taae": "codeczoo.metrics.mel:MEL_TAAE",
     "stft_distance": "codeczoo.metrics.stft:STFT",
     "stft_distance_taae": "codeczoo.metrics.stft:STFT_TAAE",
+    "vuv_f1": "codeczoo.metrics.pitch:CREPE",
+    "f0_rmse_cents": "codeczoo.metrics.pitch:CREPE",
+    "periodicity_rmse": "codeczoo.metrics.pitch:CREPE",
+    "vuv_f1_yin": "codeczoo.metrics.yin:YIN",
+    "f0_rmse_cents_yin": "codeczoo.metrics.yin:YIN",
+    "utmos": "codeczoo.metrics.utmos:measure",
+    "dnsmos_ovrl": "codeczoo.metrics.dnsmos:DNSMOS",
+    "dnsmos_sig": "codeczoo.metrics.dnsmos:DNSMOS",
+    "dnsmos_bak": "codeczoo.metrics.dnsmos:DNSMOS",
+    "dnsmos_p808": "codeczoo.metrics.dnsmos:DNSMOS",
+    "distillmos": "codeczoo.metrics.distillmos:DISTILLMOS",
 }
-"""Metric -> `module:attribute` of its `Measure`."""
+"""Metric -> `module:attribute` of its `Measure`, or of a function that gives it (an identity that names weights)."""
 
 
 def names() -> tuple[str, ...]:
@@ -35,7 +46,8 @@ def measure(name: str) -> Measure:
         hint = f"Nearest: {', '.join(near)}." if near else f"There are: {', '.join(TABLE)}."
         raise UnknownMetric(f"There is no metric named {name!r}. {hint} `codeczoo list metrics` shows all.")
     module, _, attribute = TABLE[name].partition(":")
-    found = getattr(importlib.import_module(module), attribute)
+    defined = getattr(importlib.import_module(module), attribute)
+    found = defined if isinstance(defined, Measure) else defined()
     assert isinstance(found, Measure), TABLE[name]
     return found
 

@@ -1,8 +1,8 @@
 """STFT distances: two definitions that papers print under one name.
 
 `stft_distance`, at 24 kHz: for windows of 2048 and of 512 samples with hops of a quarter,
-mean |log10 max(|X|, 1e-5)^2 - log10 max(|Y|, 1e-5)^2| + mean ||X| - |Y||, summed over both windows. It is the multi-scale
-STFT loss of audiotools and DAC with its defaults, which UniCodec's evaluation prints.
+mean |log10 max(|X|, 1e-5)^2 - log10 max(|Y|, 1e-5)^2| + mean ||X| - |Y||, summed over both windows. It is the
+multi-scale STFT loss of audiotools and DAC with its defaults, which UniCodec's evaluation prints.
 
 `stft_distance_taae`, at 16 kHz: n_fft 2048, hop 512; |X - Y|_F / |X|_F + mean |ln X - ln Y| with magnitudes not below
 1e-4 (the conventions of auraloss, which the paper's appendix D cites).

@@ -1,7 +1,7 @@
 """STOI and ESTOI: short-time objective intelligibility, both from one analysis.
 
-The number is that of `pystoi.stoi(reference, estimate, 16000)`: resampled to 10 kHz by pystoi's resampler, frames of 256
-samples with half overlap, frames 40 dB below the loudest frame of the reference removed, 15 third-octave bands from
+The number is that of `pystoi.stoi(reference, estimate, 16000)`: resampled to 10 kHz by pystoi's resampler, frames of
+256 samples with half overlap, frames 40 dB below the loudest frame of the reference removed, 15 third-octave bands from
 150 Hz, segments of 30 frames (384 ms). Papers call pystoi at the codec's native rate (WavTokenizer's script: 24 kHz);
 since only 0 to 5 kHz enters, that changes the value by less than 1e-3.
 

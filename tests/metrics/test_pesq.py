@@ -7,6 +7,7 @@ import pesq as package
 import pytest
 
 from codeczoo.metrics import MetricError, Undefined, metric, score
+from codeczoo.metrics.pesq import most_utterances
 
 
 @pytest.mark.parametrize("mode", ["wb", "nb"])
@@ -50,6 +51,19 @@ def test_long_clips_are_undefined(speech_16k):
     long = np.tile(speech_16k, 21)
     with pytest.raises(Undefined, match="at most 60 s"):
         score("pesq_wb", long, long, 16_000)
+
+
+def test_more_utterances_than_the_package_has_room_for_are_undefined(rng):
+    # 66 bursts in 40 s: the package alone ends the process here.
+    bursts = 0.1 * rng.standard_normal(640_000) * (np.arange(640_000) // 4_800 % 2 == 0)
+    with pytest.raises(Undefined, match=r"may have 6[67] utterances: PESQ's code has room for 50"):
+        score("pesq_wb", bursts.astype(np.float32), bursts.astype(np.float32), 16_000)
+
+
+def test_long_natural_speech_is_rated(speech_16k):
+    speech = np.tile(speech_16k, 13)
+    assert score("pesq_wb", speech, speech, 16_000) == pytest.approx(4.6439, abs=1e-3)
+    assert 0 < most_utterances(speech) <= 40
 
 
 def test_nan_is_undefined(speech_16k):

@@ -94,5 +94,4 @@ def test_faster_than_two_calls_of_the_package(speech_16k, noisy):
 
     ours = best_of(lambda: STOI.compare(speech_16k, noisy, 16_000, None))
     theirs = best_of(lambda: [pystoi.stoi(speech_16k, noisy, 16_000, extended=extended) for extended in (False, True)])
-    print(ours, theirs)
     assert ours < theirs
