@@ -30,11 +30,12 @@ TABLE: dict[str, str] = {
     "amr-nb": "codeczoo.codecs.classical:AMR_NB",
     "g722": "codeczoo.codecs.classical:G722",
     "g726": "codeczoo.codecs.classical:G726",
+    "codec2": "codeczoo.codecs.codec2:CODEC2",
 }
 """Name without rate -> `module:attribute` of its `Family`."""
 
 OPEN_TABLE: dict[str, str] = {
-    # "hf": "codeczoo.codecs.transformers_hub:family",
+    "decoded": "codeczoo.codecs.decoded:family",
 }
 """Family -> `module:function` from a variant to its `Family`, for names that cannot be listed."""
 
@@ -91,6 +92,8 @@ def _point(name: str) -> tuple[Family, str]:
     if rate in found.rates or (rate and found.open_rates is not None and found.open_rates(rate)):
         return found, rate
     choices = ", ".join(f"{found.name}@{rate}" if rate else found.name for rate in found.rates)
+    if not found.rates:
+        raise UnknownRate(f"{name!r} does not state a rate that {parsed.family} can use; write {found.name}@6kbps.")
     if not parsed.rate:
         raise UnknownRate(f"{found.name} has several rates and no silent default; name one of: {choices}.")
     raise UnknownRate(f"{found.name} has no rate {parsed.rate!r}; it has: {choices}.")
