@@ -7,13 +7,13 @@ Started by `codec2.py`, which says why. It imports nothing of codeczoo, to start
 
 from __future__ import annotations
 
+import importlib
 import sys
 
 
 def main(mode: int, packet_bytes: int) -> None:
-    import pycodec2
-
-    codec2 = getattr(pycodec2, "Codec2")(mode)  # noqa: B009: a compiled class, which type checkers do not see
+    package = importlib.import_module("pycodec2")  # a compiled class, which type checkers do not see in an import
+    codec2 = package.Codec2(mode)
     while packet := sys.stdin.buffer.read(packet_bytes):
         sys.stdout.buffer.write(codec2.decode(packet).tobytes())
 

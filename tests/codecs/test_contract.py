@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import soxr
 import torch
+from pesq import pesq
+
 from codeczoo import codecs
 from codeczoo.codecs import Codec, Encoded, InvalidAudio, MissingDependency, StreamingCodec, WeightsMissing
 from codeczoo.codecs.bits import ledger
-from pesq import pesq
 
 from .speech import batch, speech
 
