@@ -1,7 +1,7 @@
 """Packets made and read by FFmpeg's codecs, through PyAV, in memory.
 
 Every clip has an encoder and a decoder context of its own, so codecs may be used from several threads at once.
-PyAV's binary wheels carry FFmpeg with libopus, LAME and opencore-amr; a PyAV built against another FFmpeg may lack them.
+PyAV's binary wheels carry FFmpeg with libopus, LAME and opencore-amr; a PyAV built against another may lack them.
 
 Audio is mono. Floating-point encoders are given the samples as they are, 16-bit ones rounded and saturated.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from .errors import InvalidTokens, MissingDependency
 from .fingerprint import fingerprint
@@ -47,15 +47,16 @@ class FfmpegCoder:
         return FfmpegEncoder(self, self._open_encoder())
 
     def decode(self, packets: Iterable[bytes]) -> Iterator[Samples]:
-        import av
+        from av import Packet
+        from av.error import FFmpegError
 
         context = self._open_decoder()
         for index, packet in enumerate(packets):
             if not packet:
                 raise InvalidTokens(f"Packet {index} given to {self.decoder_name} is empty.")
             try:
-                frames = context.decode(av.Packet(packet))
-            except av.error.FFmpegError as error:
+                frames = context.decode(Packet(packet))
+            except FFmpegError as error:
                 reason = error.strerror or type(error).__name__
                 raise InvalidTokens(f"{self.decoder_name} cannot read packet {index}: {reason}.") from error
             for frame in frames:
@@ -106,12 +107,13 @@ class FfmpegEncoder:
         return [bytes(packet) for packet in self._context.encode(None)]
 
 
-def _create(name: str, mode: str) -> Any:
+def _create(name: str, mode: Literal["r", "w"]) -> Any:
     import av
+    from av.codec.codec import UnknownCodecError
 
     try:
         return av.CodecContext.create(name, mode)
-    except av.codec.codec.UnknownCodecError as error:
+    except UnknownCodecError as error:
         kind = "encoder" if mode == "w" else "decoder"
         raise MissingDependency(
             f"FFmpeg of this PyAV ({av.__version__}) has no {kind} {name}. PyAV's binary wheels have it: "

@@ -46,11 +46,13 @@ TABLE: dict[str, str] = {
     "xcodec2:16khz": "codeczoo.codecs.transformers_names:XCODEC2",
     "neucodec:24khz": "codeczoo.codecs.transformers_names:NEUCODEC",
     "higgs:v2": "codeczoo.codecs.transformers_names:HIGGS",
+    "codec2": "codeczoo.codecs.codec2:CODEC2",
 }
 """Name without rate -> `module:attribute` of its `Family`."""
 
 OPEN_TABLE: dict[str, str] = {
     "hf": "codeczoo.codecs.transformers_hub:family",
+    "decoded": "codeczoo.codecs.decoded:family",
 }
 """Family -> `module:function` from a variant to its `Family`, for names that cannot be listed."""
 
@@ -107,6 +109,8 @@ def _point(name: str) -> tuple[Family, str]:
     if rate in found.rates or (rate and found.open_rates is not None and found.open_rates(rate)):
         return found, rate
     choices = ", ".join(f"{found.name}@{rate}" if rate else found.name for rate in found.rates)
+    if not found.rates:
+        raise UnknownRate(f"{name!r} does not state a rate that {parsed.family} can use; write {found.name}@6kbps.")
     if not parsed.rate:
         raise UnknownRate(f"{found.name} has several rates and no silent default; name one of: {choices}.")
     raise UnknownRate(f"{found.name} has no rate {parsed.rate!r}; it has: {choices}.")
