@@ -23,13 +23,24 @@ OLDEST = (3, 11)
 def install(environment: Path) -> Path:
     """Make the environment, unless it stands for this very pyproject.toml and constraints.txt; gives its Python."""
     python = environment / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + (ROOT / "constraints.txt").read_bytes()).hexdigest()
+    wanted = hashlib.sha256(
+        (ROOT / "pyproject.toml").read_bytes() + (ROOT / "constraints.txt").read_bytes()
+    ).hexdigest()
     mark = environment / "codeczoo-installed"
     if python.is_file() and mark.is_file() and mark.read_text() == wanted:
         return python
     print(f"Installing codeczoo and its dependencies into {environment} (about 6 GB with torch's CUDA libraries) ...")
     venv.create(environment, with_pip=True, clear=environment.exists())
-    command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--constraint", "constraints.txt"]
+    command = [
+        python,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--constraint",
+        "constraints.txt",
+    ]
     subprocess.run([*command, "--editable", ".[dev]"], cwd=ROOT, check=True)
     mark.write_text(wanted)
     return python

@@ -20,7 +20,9 @@ from .clip import Clip
 from .errors import USER_ERRORS, InvalidCorpus
 from .failures import describe
 
-_SUFFIX = ".safetensors"
+
+_JOBS_A_WORKER = 3
+"""Handed out ahead of time, so that a corpus of any size is listed as it is worked on."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class EncodeJob:
     def run(self) -> Outcome:
         """Encode, unless the token file is there and of this very clip and codec."""
         codec = _codec(self.codec, self.device)
-        path = self.out / f"{self.clip.name}{_SUFFIX}"
+        path = self.out / f"{self.clip.name}{tokens.SUFFIX}"
         sha256 = content_sha256(self.clip)
         if path.is_file() and _is_of(path, codec, sha256):
             return Outcome(self.clip.name, known=True)
@@ -77,10 +79,10 @@ class EncodeJob:
 
 def _is_of(path: Path, codec: Codec, sha256: str) -> bool:
     try:
-        tokens.load(path, codec, clip_sha256=sha256)
+        tokens.load(path, codec)
+        return tokens.read(path).clip_sha256 == sha256
     except InvalidTokens:
         return False
-    return True
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,7 @@ class DecodeJob:
         import numpy as np
         import soundfile
 
-        facts = tokens.facts(self.path)
-        codec = _codec(facts.codec, self.device)
+        codec = _codec(tokens.read(self.path).codec, self.device)
         encoded = tokens.load(self.path, codec)
         self.out.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.out.with_name(f".{self.out.name}")
@@ -118,14 +119,14 @@ def token_files(paths: Sequence[Path]) -> list[tuple[Path, str]]:
     found: list[tuple[Path, str]] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(path.rglob(f"*{_SUFFIX}"))
+            inside = sorted(path.rglob(f"*{tokens.SUFFIX}"))
             if not inside:
-                raise InvalidCorpus(f"{path} holds no token files (*{_SUFFIX}).")
+                raise InvalidCorpus(f"{path} holds no token files (*{tokens.SUFFIX}).")
             found += [(file, _wav_name(file.relative_to(path))) for file in inside]
         elif path.is_file():
             found.append((path, _wav_name(Path(path.name))))
         else:
-            raise InvalidCorpus(f"{path} does not exist; name token files (*{_SUFFIX}) or folders of them.")
+            raise InvalidCorpus(f"{path} does not exist; name token files (*{tokens.SUFFIX}) or folders of them.")
     names = [name for _, name in found]
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)
@@ -135,7 +136,7 @@ def token_files(paths: Sequence[Path]) -> list[tuple[Path, str]]:
 
 def _wav_name(path: Path) -> str:
     """`speech/a.flac.safetensors` -> `speech/a.flac.wav`: the source's suffix stays, so that no two names meet."""
-    return f"{path.as_posix().removesuffix(_SUFFIX)}.wav"
+    return f"{path.as_posix().removesuffix(tokens.SUFFIX)}.wav"
 
 
 def _run_one(job: Job, name: str) -> Outcome:
@@ -151,11 +152,11 @@ def run_jobs(jobs: Iterable[EncodeJob | DecodeJob], workers: int) -> Iterator[Ou
     """Run jobs on `workers` processes (1: in this one), in any order; reads ahead only a few jobs."""
     from joblib import Parallel, delayed
 
-    pool = Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch=3 * workers, batch_size=1)
-    yield from pool(delayed(_run_one)(job, _name(job)) for job in jobs)
+    pool = Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch=f"{_JOBS_A_WORKER}*n_jobs")
+    for outcome in pool(delayed(_run_one)(job, _name(job)) for job in jobs):
+        assert isinstance(outcome, Outcome)
+        yield outcome
 
 
 def _name(job: EncodeJob | DecodeJob) -> str:
     return job.clip.name if isinstance(job, EncodeJob) else str(job.path)
-
-

@@ -74,7 +74,7 @@ class _Table:
 
     def rows(self) -> Iterator[tuple[int, Row]]:
         """Line numbers and rows, columns checked. Raises InvalidCorpus."""
-        read = _json_rows if self.path.suffix.lower() == ".jsonl" else _csv_rows
+        read = json_rows if self.path.suffix.lower() == ".jsonl" else csv_rows
         checked: set[frozenset[str]] = set()
         try:
             for line, row in read(self.path):
@@ -148,7 +148,7 @@ class _Table:
         return value
 
 
-def _csv_rows(path: Path) -> Iterator[tuple[int, Row]]:
+def csv_rows(path: Path) -> Iterator[tuple[int, Row]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
         if reader.fieldnames and len(set(reader.fieldnames)) < len(reader.fieldnames):
@@ -159,7 +159,7 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, Row]]:
             yield reader.line_num, {column.strip(): (value or "").strip() for column, value in row.items()}
 
 
-def _json_rows(path: Path) -> Iterator[tuple[int, Row]]:
+def json_rows(path: Path) -> Iterator[tuple[int, Row]]:
     with path.open(encoding="utf-8-sig") as file:
         for line, text in enumerate(file, start=1):
             if not text.strip():

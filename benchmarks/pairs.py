@@ -1,25 +1,23 @@
 """References and what other programs decoded of them: the input of `codeczoo score`.
 
-A table of pairs is CSV, TSV or JSONL with the columns reference, estimate (paths, relative to the table), codec (its name
-in tables) and kbps (stated, may be empty), and where known domain, dataset, speaker. One codec may have several rows, each
-of another reference; codecs need not cover the same references.
+A table of pairs is CSV, TSV or JSONL with the columns reference, estimate (paths, relative to the table), codec (its
+name in tables) and kbps (stated, may be empty), and where known domain, dataset, speaker. One codec may have several
+rows, each of another reference; codecs need not cover the same references.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
 
 from codeczoo.codecs.decoded import DecodedAudio
 
 from . import corpora
 from .clip import Clip, Corpus
 from .errors import InvalidCorpus
-from .manifest import read_table
+from .listing import ListedCorpus
+from .manifest import SUFFIXES, Row, csv_rows, json_rows
 from .request import Point
-
-_COLUMNS = ("reference", "estimate", "codec", "kbps", "domain", "dataset", "speaker")
-"""Of a table of pairs; other columns are passed over."""
 
 
 def from_folders(
@@ -27,27 +25,26 @@ def from_folders(
 ) -> tuple[Corpus, tuple[Point, ...]]:
     """Two folders whose files have the same relative paths up to the suffix. Raises InvalidCorpus."""
     corpus = corpora.folder(reference)
-    files = {clip.name.rpartition(".")[0]: clip.path for clip in corpora.folder(estimate)}
+    files = {_stem(clip.name): clip.path for clip in corpora.folder(estimate)}
     if len(files) != len(corpora.folder(estimate)):
         raise InvalidCorpus(f"{estimate} holds two files of one name up to the suffix; only one can be the estimate.")
-    display = name or f"{estimate.resolve().name}{_rate(kbps)}"
+    display = f"{name or estimate.resolve().name}{_rate(kbps)}"
     if domain is not None:
-        corpus = corpora.ListedCorpus(
+        corpus = ListedCorpus(
             corpus.name, lambda: (_of_domain(clip, domain) for clip in corpora.folder(reference)), len(corpus)
         )
-    stems = [clip.name.rpartition(".")[0] for clip in corpus]
+    stems = [_stem(clip.name) for clip in corpus]
     if len(set(stems)) != len(stems):
         twice = next(stem for stem in stems if stems.count(stem) > 1)
         raise InvalidCorpus(f"{reference} holds two files named {twice} up to the suffix; which is the reference?")
     if not set(stems) & set(files):
         raise InvalidCorpus(f"No file of {estimate} has the name of one of {reference}, suffixes aside.")
-    decoded = {clip.name: files[stem] for clip, stem in zip(corpus, stems, strict=True) if stem in files}
-    return corpus, (_point(display, decoded, kbps, None),)
+    return corpus, (_point(display, {stem: files[stem] for stem in stems if stem in files}, kbps, None, estimate),)
 
 
 def from_table(path: Path) -> tuple[Corpus, tuple[Point, ...]]:
     """A table of pairs. Raises InvalidCorpus."""
-    rows = [(number, row) for number, row in read_table(path)]
+    rows = list(_rows(path))
     if not rows:
         raise InvalidCorpus(f"{path} has no rows.")
     clips: dict[str, Clip] = {}
@@ -72,11 +69,22 @@ def from_table(path: Path) -> tuple[Corpus, tuple[Point, ...]]:
         if name in files:
             raise InvalidCorpus(f"{path}, row {number}: {row['codec']} has {name} twice at one bitrate.")
         files[name] = path.parent / row["estimate"]
-    corpus = corpora.ListedCorpus(path.stem, lambda: iter(clips.values()), len(clips))
+    corpus = ListedCorpus(path.stem, lambda: iter(clips.values()), len(clips))
     points = tuple(
-        _point(f"{codec}{_rate(kbps)}", files, kbps, frozenset(files)) for (codec, kbps), files in decoded.items()
+        _point(
+            f"{codec}{_rate(kbps)}", {_stem(name): file for name, file in files.items()}, kbps, frozenset(files), path
+        )
+        for (codec, kbps), files in decoded.items()
     )
     return corpus, points
+
+
+def _rows(path: Path) -> Iterator[tuple[int, Row]]:
+    if not path.is_file():
+        raise InvalidCorpus(f"The table of pairs {path} does not exist.")
+    if path.suffix.lower() not in SUFFIXES:
+        raise InvalidCorpus(f"{path} is not a table of pairs: they end in {', '.join(SUFFIXES)}.")
+    return json_rows(path) if path.suffix.lower() == ".jsonl" else csv_rows(path)
 
 
 def _kbps(row: Mapping[str, str], path: Path, number: int) -> float | None:
@@ -99,5 +107,10 @@ def _of_domain(clip: Clip, domain: str) -> Clip:
     return replace(clip, domain=domain)
 
 
-def _point(name: str, files: dict[str, Path], kbps: float | None, only: frozenset[str] | None) -> Point:
-    return Point(name, lambda: DecodedAudio(name, files, kbps), only)
+def _stem(name: str) -> str:
+    return str(PurePosixPath(name).with_suffix(""))
+
+
+def _point(name: str, files: Mapping[str, Path], kbps: float | None, only: frozenset[str] | None, place: Path) -> Point:
+    by_stem = {stem: (file,) for stem, file in files.items()}
+    return Point(name, lambda: DecodedAudio(name, by_stem, kbps, str(place)), only)

@@ -47,7 +47,7 @@ _SHORTEST_SLACK_S = 0.5
 
 
 def metric_identity(metric: Metric) -> str:
-    """Everything that decides a metric's number in this harness: the metric's own identity, and how audio gets there."""
+    """Everything that decides a metric's number here: the metric's own identity, and how audio gets there."""
     return f"{metric.identity}|{resampling.identity()}|protocol:{VERSION}"
 
 

@@ -47,12 +47,15 @@ SCHEMA = 1
 RECORDS_FILE = "records.jsonl"
 RUN_FILE = "run.json"
 
+CODING_STEPS = ("read", "load", "encode", "decode")
+"""Names under `failed` that are no metrics: where one of them failed, there is nothing to score."""
+
 Record = dict[str, Any]
 Key = tuple[str, str, str]
 """(codec, corpus, clip)."""
 
 _BY_METRIC = ("scores", "undefined", "failed", "identities", "reference_scores")
-_ADDED_TO = (*_BY_METRIC, "timing", "scoring_s")
+_ADDED_TO = ("timing", "scoring_s")
 
 
 def key_of(record: Record) -> Key:
@@ -98,10 +101,11 @@ def merge(records: Iterable[Record]) -> dict[Key, Record]:
         if known is None or not same:
             merged[key] = record
             continue
-        for metric in record.get("identities", {}):
-            for field in _BY_METRIC:
-                known.get(field, {}).pop(metric, None)
+        renewed = record.get("identities", {})
         updated = {**known, **record}
+        for field in _BY_METRIC:
+            kept = {name: value for name, value in known.get(field, {}).items() if name not in renewed}
+            updated[field] = {**kept, **record.get(field, {})}
         for field in _ADDED_TO:
             updated[field] = {**known.get(field, {}), **record.get(field, {})}
         merged[key] = updated

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from codeczoo.codecs import Codec, CodecError, Encoded, Spec, tokens
-from codeczoo.codecs.decoded import DecodedAudio
+from codeczoo.codecs.decoded import BoundAudio, DecodedAudio
 from codeczoo.metrics import metric as metric_facts
 from codeczoo.metrics.base import Signal
 
@@ -27,7 +27,7 @@ from .coding import Coded, StepFailed, code, warm_up
 from .environment import invocation
 from .errors import InvalidClip
 from .failures import describe
-from .records import SCHEMA, Record
+from .records import CODING_STEPS, SCHEMA, Record
 from .request import Loaded, Point, Request
 from .run_folder import RunFolder
 from .scoring import Estimate, ScoringJob, ScoringResult
@@ -35,7 +35,6 @@ from .scoring_pool import ScoringPool
 
 _log = logging.getLogger(__name__)
 
-_CODING_STEPS = ("read", "load", "encode", "decode", "length")
 _FEW_CLIPS_A_WORKER = 4
 
 
@@ -171,13 +170,13 @@ class _Runner:
         known = self.folder.find((name, self.request.corpus.name, clip.name))
         if known is None or (known["clip_sha256"], known["codec_fingerprint"]) != (sha256, fingerprint):
             return None
-        if self.request.retry_failed and any(step in known["failed"] for step in _CODING_STEPS):
+        if self.request.retry_failed and any(step in known["failed"] for step in CODING_STEPS):
             return None
         return known
 
     def _missing(self, known: Record) -> tuple[str, ...]:
         """Metrics that were asked for and that the record does not have, or has under another identity."""
-        if any(step in known["failed"] for step in _CODING_STEPS):
+        if any(step in known["failed"] for step in CODING_STEPS):
             return ()
         retried = set(known["failed"]) if self.request.retry_failed else set[str]()
         return tuple(
@@ -242,7 +241,9 @@ class _Runner:
         """The clip's tokens of an earlier invocation; None where they were not kept or are of something else."""
         path = self.folder.token_file(codec.spec.name, self.request.corpus.name, clip.name)
         try:
-            return tokens.load(path, codec, clip_sha256=sha256) if path.is_file() else None
+            if not path.is_file() or tokens.read(path).clip_sha256 != sha256:
+                return None
+            return tokens.load(path, codec)
         except CodecError as error:
             _log.warning("%s is encoded again: %s", clip.name, error)
             return None
@@ -322,7 +323,7 @@ _CLIP_FIELDS = ("domain", "dataset", "speaker", "label", "split")
 
 def _is_decoded(codec: Codec) -> bool:
     """Whether another program did the coding, so that there is nothing here to time or to keep."""
-    return codec.spec.name.startswith("decoded:")
+    return isinstance(codec, BoundAudio)
 
 
 def _codec_facts(spec: Spec) -> dict[str, Any]:

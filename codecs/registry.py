@@ -30,6 +30,7 @@ TABLE: dict[str, str] = {
     "amr-nb": "codeczoo.codecs.classical:AMR_NB",
     "g722": "codeczoo.codecs.classical:G722",
     "g726": "codeczoo.codecs.classical:G726",
+    "codec2": "codeczoo.codecs.codec2:CODEC2",
     "lyra:v2": "codeczoo.codecs.lyra:V2",
     "encodec:24khz": "codeczoo.codecs.encodec:KHZ24",
     "encodec:48khz": "codeczoo.codecs.encodec:KHZ48",
@@ -46,7 +47,6 @@ TABLE: dict[str, str] = {
     "xcodec2:16khz": "codeczoo.codecs.transformers_names:XCODEC2",
     "neucodec:24khz": "codeczoo.codecs.transformers_names:NEUCODEC",
     "higgs:v2": "codeczoo.codecs.transformers_names:HIGGS",
-    "codec2": "codeczoo.codecs.codec2:CODEC2",
 }
 """Name without rate -> `module:attribute` of its `Family`."""
 

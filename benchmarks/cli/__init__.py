@@ -19,7 +19,7 @@ _DESCRIPTION = """\
 A zoo of audio tokenizers behind one contract, and a harness that measures all of them the same way.
 
 Start here:
-  codeczoo bench --suite demo --out runs/demo       measure a dozen codecs on real speech; table and plot in runs/demo/report
+  codeczoo bench --suite demo --out runs/demo       a dozen codecs on real speech: table and plot in runs/demo/report
   codeczoo list                                     every codec, with its bitrate and whether it can run here
   codeczoo info mimi:24khz@8q                       facts, licence, and where its weights come from
 """
@@ -50,7 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     made = parser()
     options = made.parse_args(command)
     logging.basicConfig(
-        level=logging.INFO if options.verbose else logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr
+        level=logging.INFO if options.verbose else logging.WARNING,
+        format="%(levelname)s: %(message)s",
+        stream=sys.stderr,
     )
     if options.version:
         from importlib.metadata import version

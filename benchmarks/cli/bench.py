@@ -15,8 +15,8 @@ _DESCRIPTION = """\
 Encode and decode every clip of a corpus with every codec, score each with every metric, and write one record a
 (codec, clip) to RUN/records.jsonl, then tables and plots to RUN/report.
 
-It may be killed at any moment: the same command continues, and measures nothing twice. More codecs, clips or metrics may
-be asked of the same RUN later; what has changed since (a weight file, a clip, a metric) is measured anew.
+It may be killed at any moment: the same command continues, and measures nothing twice. More codecs, clips or metrics
+may be asked of the same RUN later; what has changed since (a weight file, a clip, a metric) is measured anew.
 """
 
 _EPILOG = """\
@@ -35,7 +35,9 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--suite", metavar="NAME", help="codecs, metrics and corpus from a suite (codeczoo list suites)")
+    parser.add_argument(
+        "--suite", metavar="NAME", help="codecs, metrics and corpus from a suite (codeczoo list suites)"
+    )
     parser.add_argument("--codecs", nargs="+", metavar="NAME", help="operating points, or quoted patterns")
     parser.add_argument("--metrics", nargs="+", metavar="NAME", help="metrics (codeczoo list metrics)")
     shared.add_corpus(parser, required=False)

@@ -16,8 +16,8 @@ continues after an interruption.
 """
 
 _DECODE = """\
-Decode token files to 32-bit float WAV at the codec's rate, exactly as long as what was encoded. The codec is the one named
-in the token file; tokens of other weights are refused.
+Decode token files to 32-bit float WAV at the codec's rate, exactly as long as what was encoded. The codec is the one
+named in the token file; tokens of other weights are refused.
 """
 
 

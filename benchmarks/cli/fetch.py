@@ -9,8 +9,8 @@ from .progress import Bar
 
 _DESCRIPTION = """\
 Download the weights of a codec or metric from their official source into the user's cache, verify them by checksum, and
-say under which licence they come. Folders named in $CODECZOO_WEIGHTS are looked through first, so that weights you already
-have are not fetched again.
+say under which licence they come. Folders named in $CODECZOO_WEIGHTS are looked through first, so that weights you
+already have are not fetched again.
 """
 
 
@@ -21,7 +21,9 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("names", nargs="+", metavar="NAME", help="as in codeczoo list: dac:44khz, mimi:24khz, lyra:v2, utmos")
+    parser.add_argument(
+        "names", nargs="+", metavar="NAME", help="as in codeczoo list: dac:44khz, mimi:24khz, lyra:v2, utmos"
+    )
     parser.set_defaults(run=run)
 
 

@@ -123,7 +123,9 @@ def _suites() -> list[dict[str, Any]]:
     from codeczoo.benchmarks import suites
 
     found = [suites.load(name) for name in suites.names()]
-    return [{"suite": suite.name, "corpus": suite.corpus or "--corpus", "description": suite.description} for suite in found]
+    return [
+        {"suite": suite.name, "corpus": suite.corpus or "--corpus", "description": suite.description} for suite in found
+    ]
 
 
 def _corpora() -> list[dict[str, Any]]:

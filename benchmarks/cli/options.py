@@ -13,8 +13,8 @@ def add_corpus(parser: argparse.ArgumentParser, *, required: bool) -> None:
         "--corpus",
         required=required,
         metavar="PATH|NAME",
-        help="demo; a folder; a quoted glob; a CSV, TSV or JSONL manifest (columns path, and where known domain, dataset, "
-        "speaker, start_s, seconds); or an official data set as NAME:FOLDER, as in librispeech:/data/LibriSpeech",
+        help="demo; a folder; a quoted glob; a CSV, TSV or JSONL manifest (columns path, and where known domain, "
+        "dataset, speaker, start_s, seconds); or an official data set, as in librispeech:/data/LibriSpeech",
     )
     group.add_argument("--split", help="split of an official data set or of a manifest: test-clean, test")
     group.add_argument(
@@ -22,7 +22,8 @@ def add_corpus(parser: argparse.ArgumentParser, *, required: bool) -> None:
         action="append",
         default=[],
         metavar="FIELD=PATTERN",
-        help="keep clips whose field (path, domain, dataset, speaker, label) matches; may be repeated: --where domain=speech",
+        help="keep clips whose field (path, domain, dataset, speaker, label) matches; may be repeated: "
+        "--where domain=speech",
     )
     group.add_argument("--limit", type=int, metavar="N", help="a subset of N clips, the same each time for one --seed")
     group.add_argument("--seed", type=int, default=0, help="seed of --limit (default 0)")
@@ -38,7 +39,8 @@ def add_running(parser: argparse.ArgumentParser) -> None:
         "--workers",
         type=int,
         metavar="N",
-        help="scoring processes (default: one a core); 0 scores in the codec's process, so that nothing disturbs its timing",
+        help="scoring processes (default: one a core); 0 scores in the codec's process, so that nothing "
+        "disturbs its timing",
     )
     group.add_argument("--threads", type=int, metavar="N", help="threads of torch for the codec (default: one a core)")
     group.add_argument("--device", default="cpu", help="where neural codecs run: cpu, cuda, cuda:1 (default cpu)")

@@ -19,8 +19,17 @@ class Bar:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._bar.close()
+
+    def watch(self, name: str, done: int, total: int | None) -> None:
+        """Show `done` of `total` units of the file `name`."""
+        self._bar.set_description(name, refresh=False)
+        self._bar.total = total
+        self._bar.n = done
+        self._bar.refresh()
 
     def advance(self, description: str, done: int) -> None:
         """Note `done` more units of work."""

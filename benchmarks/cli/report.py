@@ -45,9 +45,7 @@ def run(options: argparse.Namespace) -> int:
             raise InvalidRun(f"No record's codec matches {' or '.join(options.codecs)}.")
     first = options.runs[0]
     out = options.out or (first if first.is_dir() else first.parent) / "report"
-    written = report.write(
-        merged, out, group_by=options.group_by, metrics=options.metrics, intervals=options.intervals
-    )
+    written = report.write(merged, out, group_by=options.group_by, metrics=options.metrics, intervals=options.intervals)
     tables = [path for path in written if path.suffix == ".md"]
     if tables:
         print(tables[0].read_text(encoding="utf-8"))

@@ -20,7 +20,7 @@ JSONL with the columns reference, estimate, codec and kbps, and where known doma
 
 _EPILOG = """\
 examples:
-  codeczoo score --reference clips --estimate out/mycodec --name mycodec --kbps 1.5 --metrics pesq_wb stoi --out runs/mine
+  codeczoo score --reference clips --estimate out/mine --name mine --kbps 1.5 --metrics pesq_wb stoi --out runs/mine
   codeczoo score --pairs pairs.csv --metrics pesq_wb stoi mel_distance --out runs/pairs
 """
 

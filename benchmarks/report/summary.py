@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from codeczoo.benchmarks.errors import BenchmarkError, InvalidRun
-from codeczoo.benchmarks.records import Record, key_of
+from codeczoo.benchmarks.records import CODING_STEPS, Record, key_of
 from codeczoo.metrics import Metric, UnknownMetric, metric
 
 from . import bitrate
@@ -25,8 +25,6 @@ from .columns import ordered
 
 GroupBy = Literal["corpus", "domain", "dataset"]
 GROUP_FIELDS: tuple[GroupBy, ...] = ("corpus", "domain", "dataset")
-STEPS = ("read", "encode", "decode")
-"""Keys of `failed` that are steps and not metrics."""
 REFERENCE = "Reference"
 
 ClipKey = tuple[str, str, str]
@@ -117,7 +115,7 @@ def default_grouping(records: Sequence[Record]) -> GroupBy:
 
 def metric_names(record: Record) -> set[str]:
     """Metrics that were asked of a clip."""
-    return {*record.get("scores", {}), *record.get("undefined", {}), *record.get("failed", {})} - set(STEPS)
+    return {*record.get("scores", {}), *record.get("undefined", {}), *record.get("failed", {})} - set(CODING_STEPS)
 
 
 def known_facts(names: Iterable[str], facts: Mapping[str, Metric] | None) -> dict[str, Metric]:
@@ -208,7 +206,7 @@ def _cell(name: str, records: Sequence[Record], resamples: int) -> Cell:
     for record in records:
         value = record.get("scores", {}).get(name)
         failures = record.get("failed", {})
-        step = next((step for step in STEPS if step in failures), None)
+        step = next((step for step in CODING_STEPS if step in failures), None)
         if value is not None and math.isfinite(value):
             key = _clip_key(record)
             values[key] = float(value)
