@@ -121,6 +121,14 @@ def _reference(clip: Clip, sha256: str, spool: Path) -> _Reference:
 
 def score_job(job: ScoringJob) -> list[ScoringResult]:
     """Score every estimate of a job; what goes wrong is in the results, not raised."""
+    from threadpoolctl import threadpool_limits
+
+    # One thread: workers do not fight for cores, and sums come out the same to the last bit on any number of them.
+    with threadpool_limits(1):
+        return _score_all(job)
+
+
+def _score_all(job: ScoringJob) -> list[ScoringResult]:
     results: list[ScoringResult] = []
     for estimate in job.estimates:
         try:

@@ -101,11 +101,8 @@ class ScoringPool:
 
 
 def _prepare_worker() -> None:
-    """One thread a worker, so that workers do not fight for cores, and no worker outlives its parent."""
-    from threadpoolctl import threadpool_limits
-
+    """One thread for whatever the worker loads later, and no worker outlives its parent."""
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
-    threadpool_limits(1)
     parent = multiprocessing.parent_process()
     assert parent is not None
 
