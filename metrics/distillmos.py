@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from distillmos import ConvTransformerSQAModel
 
 SAMPLE_RATE_HZ = 16_000
-LONGEST_S = 120.0
+LONGEST_S = 600.0
 SHORTEST_S = 0.1
 
 
@@ -45,8 +46,14 @@ def distillmos(signal: Signal, sample_rate: int) -> float:
     if sample_rate != SAMPLE_RATE_HZ:
         raise MetricError(f"distillmos takes audio at {SAMPLE_RATE_HZ} Hz; got {sample_rate} Hz. Resample first.")
     check_usable(None, signal, sample_rate, least_samples=int(SHORTEST_S * sample_rate), longest_s=LONGEST_S)
+    from distillmos.sqa import MAX_HOP_LEN, SEQ_LEN
+
+    samples = torch.from_numpy(in_memory(signal))
+    # The package's windows, one after another instead of all in one batch, whose memory would grow with the clip.
+    spare = max(0, len(samples) - SEQ_LEN)
+    starts = [int(share * spare) for share in np.linspace(0, 1, math.ceil(spare / MAX_HOP_LEN) + 1)]
     with torch.inference_mode():
-        return float(_model()(torch.from_numpy(in_memory(signal))[None]))
+        return float(np.mean([float(_model()(samples[None, start : start + SEQ_LEN])) for start in starts]))
 
 
 def analyse(signal: Signal, sample_rate: int) -> Features:

@@ -59,11 +59,14 @@ def pesq(reference: Signal, estimate: Signal, sample_rate: int, mode: Literal["w
     from pesq import pesq as package_pesq
 
     try:
-        return float(package_pesq(sample_rate, first, second, mode))
+        value = float(package_pesq(sample_rate, first, second, mode))
     except NoUtterancesError as error:
         raise Undefined("PESQ detects no utterance") from error
     except BufferTooShortError as error:
         raise Undefined("too short for PESQ: a quarter of a second is needed") from error
+    if not np.isfinite(value):
+        raise Undefined("PESQ gives no finite number")
+    return value
 
 
 def _measure(mode: Literal["wb", "nb"], standard: str, value_range: tuple[float, float], printed: str) -> Measure:

@@ -3,7 +3,7 @@
 The number is that of `pystoi.stoi(reference, estimate, 16000)`: resampled to 10 kHz by pystoi's resampler, frames of
 256 samples with half overlap, frames 40 dB below the loudest frame of the reference removed, 15 third-octave bands from
 150 Hz, segments of 30 frames (384 ms). Papers call pystoi at the codec's native rate (WavTokenizer's script: 24 kHz);
-since only 0 to 5 kHz enters, that changes the value by less than 1e-3.
+since only 0 to 5 kHz enters, that changes the value by less than 1e-4.
 
 What this does differently, without changing the value:
 
@@ -38,6 +38,8 @@ DYNAMIC_RANGE_DB = 40.0
 CLIP_GAIN = 1 + 10 ** (15 / 20)
 """Upper bound of the estimate's normalised band over the reference's: a signal-to-distortion ratio of -15 dB."""
 NOISE_SEED = 0
+SEGMENTS_PER_BLOCK = 1024
+"""Segments overlap by 29 of 30 frames: all at once, ten minutes would need a gigabyte."""
 EPS = float(np.finfo(np.float64).eps)
 
 Array = NDArray[np.float64]
@@ -90,13 +92,13 @@ def _segments(bands: Array) -> Array:
 
 
 def _correlations(reference: Array, estimate: Array) -> float:
-    """STOI: mean over segments and bands of the correlation with the clipped, normalised estimate."""
+    """STOI: sum over segments, mean over bands, of the correlation with the clipped, normalised estimate."""
     gain = np.linalg.norm(reference, axis=2, keepdims=True)
     gain = gain / (np.linalg.norm(estimate, axis=2, keepdims=True) + EPS)
     clipped = np.minimum(estimate * gain, reference * CLIP_GAIN)
     centred = [part - part.mean(axis=2, keepdims=True) for part in (reference, clipped)]
     first, second = (part / (np.linalg.norm(part, axis=2, keepdims=True) + EPS) for part in centred)
-    return float(np.einsum("sbt,sbt->", first, second) / (first.shape[0] * first.shape[1]))
+    return float(np.einsum("sbt,sbt->", first, second)) / BANDS
 
 
 def _normalised(segments: Array, noise: np.random.Generator) -> Array:
@@ -108,10 +110,10 @@ def _normalised(segments: Array, noise: np.random.Generator) -> Array:
     return segments
 
 
-def _extended(reference: Array, estimate: Array) -> float:
-    noise = np.random.default_rng(NOISE_SEED)
+def _extended(reference: Array, estimate: Array, noise: np.random.Generator) -> float:
+    """ESTOI: sum over segments of the mean correlation of spectra."""
     first, second = _normalised(reference, noise), _normalised(estimate, noise)
-    return float(np.einsum("sbt,sbt->", first, second) / (SEGMENT_FRAMES * len(first)))
+    return float(np.einsum("sbt,sbt->", first, second)) / SEGMENT_FRAMES
 
 
 def compare(reference: Signal, estimate: Signal, sample_rate: int, features: Features | None) -> Values:
@@ -127,8 +129,14 @@ def compare(reference: Signal, estimate: Signal, sample_rate: int, features: Fea
             f"frames, at least {SEGMENT_FRAMES} are needed"
         )
     estimate_bands = _bands(_windowed_frames(_resampled(in_memory(estimate))), kept)
-    pair = _segments(reference_bands), _segments(estimate_bands)
-    return {"stoi": _correlations(*pair), "estoi": _extended(*pair)}
+    first, second = _segments(reference_bands), _segments(estimate_bands)
+    noise = np.random.default_rng(NOISE_SEED)
+    stoi = estoi = 0.0
+    for start in range(0, len(first), SEGMENTS_PER_BLOCK):
+        part = slice(start, start + SEGMENTS_PER_BLOCK)
+        stoi += _correlations(first[part], second[part])
+        estoi += _extended(first[part], second[part], noise)
+    return {"stoi": stoi / len(first), "estoi": estoi / len(first)}
 
 
 def _fact(name: str, source: str, description: str, noise: str = "") -> Metric:

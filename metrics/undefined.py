@@ -42,8 +42,9 @@ def check_usable(
     longest_s: float | None = None,
     silence: bool = True,
 ) -> None:
-    """Raise Undefined where there is nothing to measure. `silence=False` lets silent signals pass."""
-    named = [("estimate", estimate)] if reference is None else [("reference", reference), ("estimate", estimate)]
+    """Raise Undefined where there is nothing to measure in both, or in the one signal where there is no reference.
+    `silence=False` lets silent signals pass."""
+    named = [("signal", estimate)] if reference is None else [("reference", reference), ("estimate", estimate)]
     for role, signal in named:
         if len(signal) < least_samples:
             raise Undefined(f"too short: {len(signal)} samples, at least {least_samples} are needed")

@@ -14,6 +14,7 @@ utmos-pytorch, a port of sarulab-speech/UTMOS22 without fairseq. Papers resample
 from __future__ import annotations
 
 import pickle
+import warnings
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from utmos_pytorch import UTMOSScoreTorch
 
 SAMPLE_RATE_HZ = 16_000
-LONGEST_S = 120.0
+LONGEST_S = 60.0
+"""Attention over all frames: a gigabyte at a minute, growing with the square."""
 SHORTEST_S = 0.1
 """wav2vec 2.0 needs 400 samples for its first frame; below some frames there is no naturalness to speak of."""
 
@@ -41,7 +43,8 @@ def _model(path: Path, sha256: str) -> UTMOSScoreTorch:
     from utmos_pytorch import UTMOSScoreTorch
     from utmos_pytorch.utmos_torch import UTMOSModel
 
-    with torch.device("meta"):
+    with torch.device("meta"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*weight_norm.*", category=FutureWarning)
         expected = set(UTMOSModel().state_dict())
     try:
         found = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
@@ -55,7 +58,10 @@ def _model(path: Path, sha256: str) -> UTMOSScoreTorch:
             f"{path} does not hold the weights of UTMOS22 strong: {len(different)} names differ, such as "
             f"{different[0]!r}. `codeczoo fetch utmos` gets the real ones."
         )
-    return UTMOSScoreTorch(ckpt_path=str(path)).eval()
+    with warnings.catch_warnings():
+        # The package uses a weight norm that torch wants replaced; its parameters' names are those of the weights.
+        warnings.filterwarnings("ignore", message=".*weight_norm.*", category=FutureWarning)
+        return UTMOSScoreTorch(ckpt_path=str(path)).eval()
 
 
 def utmos(signal: Signal, sample_rate: int) -> float:

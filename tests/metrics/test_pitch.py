@@ -13,8 +13,8 @@ from codeczoo.metrics.voicing import silent_frames
 
 @pytest.fixture(scope="module")
 def clip(speech_16k):
-    """A second with voiced and unvoiced frames."""
-    return speech_16k[8_000:24_000]
+    """Half a second with voiced and unvoiced frames."""
+    return speech_16k[12_000:22_000]
 
 
 @pytest.fixture(scope="module")

@@ -94,20 +94,15 @@ def test_fetch_asks_the_hub_for_the_file(monkeypatch, tmp_path, no_weights):
     assert weights.find(weights.UTMOS) == path
 
 
-@pytest.mark.parametrize("damage", ["missing", "unknown", "not weights"])
-def test_half_a_model_is_refused(speech_16k, weight_folder, monkeypatch, tmp_path, damage):
+@pytest.mark.parametrize("damage", ["other names", "not weights"])
+def test_half_a_model_is_refused(speech_16k, monkeypatch, tmp_path, damage):
     path = tmp_path / "utmos" / "utmos_state_dict.pt"
     path.parent.mkdir()
-    state = torch.load(weight_folder / "utmos" / "utmos_state_dict.pt", weights_only=True)
-    if damage == "missing":
-        state.popitem()
-    if damage == "unknown":
-        state["extra"] = torch.zeros(1)
-    torch.save(state, path)
+    torch.save({"extra": torch.zeros(1)}, path)
     if damage == "not weights":
         path.write_bytes(b"<html>404</html>")
     monkeypatch.setenv("CODECZOO_WEIGHTS", str(tmp_path))
-    with pytest.raises(MetricError, match=r"1 names differ|does not hold PyTorch weights"):
+    with pytest.raises(MetricError, match=r"\d+ names differ, such as 'extra'|does not hold PyTorch weights"):
         score("utmos", speech_16k, speech_16k, 16_000)
 
 

@@ -95,6 +95,14 @@ def test_a_lost_pitch_is_counted_in_cents():
     assert score("f0_rmse_cents_yin", tone(100.0), tone(200.0), 16_000) == pytest.approx(1200, abs=3)
 
 
+def test_pitch_errors_are_taken_where_both_are_sure(speech_16k, rng):
+    noisy = speech_16k + 0.003 * rng.standard_normal(len(speech_16k)).astype(np.float32)
+    assert score("f0_rmse_cents_yin", speech_16k, noisy, 16_000) < 60
+    noise = rng.standard_normal(len(speech_16k)).astype(np.float32)
+    with pytest.raises(Undefined, match="no frame is voiced in both signals"):
+        score("f0_rmse_cents_yin", speech_16k, noise, 16_000)
+
+
 def test_features_change_nothing(speech_16k, rng):
     noisy = speech_16k + 0.01 * rng.standard_normal(len(speech_16k)).astype(np.float32)
     assert YIN.analyse is not None
