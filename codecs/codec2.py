@@ -5,7 +5,7 @@ The library gives each frame in whole bytes, so two modes send more than their n
 
 Its decoder draws noise for the phases of unvoiced speech from one generator a process, which nothing can reset: the
 same packets give other audio each time (about 20 dB apart). Each clip is therefore decoded in a process of its own
-(`codec2_decoder.py`), where the noise starts from the same point. It costs about 0.1 s a clip, and is part of the
+(`codec2_decoder.py`), where the noise starts from the same point. It costs about 0.2 s a clip, and is part of the
 decoding time that the harness reports.
 
 Speech is rebuilt from its spectrum, not from its waveform, so that waveform metrics mean nothing here, and the delay

@@ -68,7 +68,7 @@ class BoundAudio:
         return mono[None, None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DecodedAudio:
     """Decoded files of a corpus by the clip's relative path without suffix, and the bitrate stated for them."""
 

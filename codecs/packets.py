@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 Samples = NDArray[np.float32]
 """float32 `[T]`, one channel."""
 
+_PIECE_SAMPLES = 1 << 18
+
 
 class PacketEncoder(Protocol):
     """Encodes one clip; made anew for each."""
@@ -78,7 +80,7 @@ class PacketCodec:
     def encode(self, audio: Tensor) -> Encoded:
         """float32 `[B, 1, T]` to packets. Raises InvalidAudio."""
         check_audio(audio, self.spec)
-        clips = [self._encode_clip([clip[0].cpu().numpy()]) for clip in audio]
+        clips = [self._encode_clip([clip[0].detach().cpu().numpy()]) for clip in audio]
         payload = b"".join(packets for packets, _, _ in clips)
         return Encoded((), audio.shape[2], payload, tuple(sizes for _, sizes, _ in clips))
 
@@ -111,7 +113,7 @@ class PacketCodec:
             check_audio(block, self.spec)
             if block.shape[0] != 1:
                 raise InvalidAudio(f"{self.spec.name} takes blocks of one clip; got {tuple(block.shape)}.")
-            yield block[0, 0].cpu().numpy()
+            yield block[0, 0].detach().cpu().numpy()
 
     def _encode_clip(self, blocks: Iterable[Samples]) -> tuple[bytes, tuple[int, ...], int]:
         """Payload, packet sizes and length of one clip."""
@@ -120,7 +122,7 @@ class PacketCodec:
         packets = _Packets()
         pending = np.zeros(0, np.float32)
         length = 0
-        for block in blocks:
+        for block in _pieces(blocks):
             length += len(block)
             pending = np.concatenate([pending, block])
             whole = len(pending) // frame * frame
@@ -141,7 +143,8 @@ class PacketCodec:
         if len(packets.sizes) < needed:
             raise CodecError(f"The encoder of {self.spec.name} gave {len(packets.sizes)} packets for {needed} frames.")
         sizes = tuple(packets.sizes[:needed])
-        return bytes(packets.payload[: sum(sizes)]), sizes, length
+        del packets.payload[sum(sizes) :]
+        return bytes(packets.payload), sizes, length
 
     def _clips(self, encoded: Encoded) -> list[Iterator[bytes]]:
         """The packets of each clip."""
@@ -183,6 +186,13 @@ class _Packets:
         for packet in packets:
             self.payload += packet
             self.sizes.append(len(packet))
+
+
+def _pieces(blocks: Iterable[Samples]) -> Iterator[Samples]:
+    """Blocks, long ones in pieces: an hour in one block must not be copied as a whole."""
+    for block in blocks:
+        for start in range(0, len(block), _PIECE_SAMPLES):
+            yield block[start : start + _PIECE_SAMPLES]
 
 
 def _cut(payload: bytes, start: int, sizes: tuple[int, ...]) -> Iterator[bytes]:

@@ -36,7 +36,7 @@ def packet_codec(name: str) -> PacketCodec:
 @pytest.mark.parametrize("name", NAMES)
 def test_speech_comes_back_where_it_was(name: str, demo_audio: Path) -> None:
     codec = codecs.load(name)
-    reference = speech(demo_audio, codec.spec.sample_rate, 4)
+    reference = speech(demo_audio, codec.spec.sample_rate, 3)
     decoded = codec.decode(codec.encode(batch(reference)))[0, 0].numpy()
     # Models of speech filter it with phases of their own: 0.08 ms in Opus' SILK modes, 0.07 ms in AMR-NB.
     inherent = {"opus": 5.0, "amr-nb": 0.75}.get(codecs.parse(name).family, 0.5)
@@ -160,8 +160,8 @@ def test_an_hour_is_coded_in_little_memory(demo_audio: Path) -> None:
         if index % 10_000 == 0:
             used.append(resident_mib())
     assert length == encoded.length == 3_600 * 16_000
-    # The payload itself is 29 MB, and there is a copy of it while it is closed.
-    assert max(used) - before < 100
+    # The payload itself is 29 MB, and there is a second one while it is closed; the audio would be 230 MB.
+    assert max(used) - before < 120
 
 
 @pytest.mark.parametrize("name", TOP)
@@ -186,17 +186,23 @@ def test_damaged_packets_are_refused_in_a_sentence(
 
 def test_noise_for_packets_is_refused_or_decoded_to_the_stated_length(capfd: pytest.CaptureFixture[str]) -> None:
     noise = np.random.default_rng(0).integers(0, 256, 4_000, np.uint8).tobytes()
-    refused = 0
+    sentences = []
     for name in TOP:
         codec = codecs.load(name)
         tokens = codecs.Encoded((), 5_000, noise, ((200,) * 20,))
         try:
             assert codec.decode(tokens).shape == (1, 1, 5_000)
         except InvalidTokens as error:
-            refused += 1
-            assert codec.spec.name in str(error) or "cannot read packet" in str(error) or "expected mono" in str(error)
-    assert refused >= 3
+            sentences.append(str(error))
+    assert len(sentences) >= 3
+    assert all("cannot read packet" in text or "expected mono" in text or "end " in text for text in sentences)
     assert capfd.readouterr() == ("", "")
+
+
+def test_one_long_block_is_many_short_ones() -> None:
+    codec = packet_codec("g726@24kbps")
+    audio = 0.1 * torch.randn(1, 1, 600_001, generator=torch.Generator().manual_seed(1))
+    assert codec.encode(audio).payload == codec.encode_blocks(audio.split(7_777, dim=2)).payload
 
 
 def test_an_ffmpeg_without_the_encoder_is_named() -> None:
