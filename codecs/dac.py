@@ -8,9 +8,9 @@ ceil(T / hop) frames. Rates are numbers of codebooks: `9q`; a codebook is 10 bit
 The last 8 samples at 16 and 24 kHz. The decoder's transposed convolution of stride 5 (kernel 10, padding 3) turns n
 frames into 5 n - 1 samples, and the strides 4 and 2 after it make that 8 samples less than 320 n. The encoder's window
 and the decoder's reach of a frame have the same centre to within two samples, so what is there is in place and the 8
-samples are missing at the end, not four at both ends. They are given back as zeros when the clip reaches into them; nothing is shifted. At 44.1 kHz
-(strides 8, 8, 4, 2) nothing is missing. `DAC.compress` is not used: it changes the level, and the padding of all
-convolutions, so its codes are other codes.
+samples are missing at the end, not four at both ends. They are given back as zeros when the clip reaches into them;
+nothing is shifted. At 44.1 kHz (strides 8, 8, 4, 2) nothing is missing. `DAC.compress` is not used: it changes the
+level, and the padding of all convolutions, so its codes are other codes.
 
 Items of a batch are coded one by one, as in `codeczoo.codecs.encodec`.
 
@@ -24,7 +24,7 @@ import warnings
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .base import Codec, Encoded, Family, Spec, check_audio
 from .errors import WeightsCorrupt
@@ -90,7 +90,10 @@ class DacCodec:
         check_frames(encoded, self.spec, self._frames)
         codes = torch.stack(encoded.codes, dim=1)
         with torch.inference_mode():
-            return torch.cat([self._model.quantizer.from_codes(item)[0] for item in codes.split(1)]).clone()
+            return torch.cat([self._latent(item) for item in codes.split(1)]).clone()
+
+    def _latent(self, codes: Tensor) -> Tensor:
+        return cast("Tensor", self._model.quantizer.from_codes(codes)[0])
 
 
 def _describe(variant: _Variant, rate: str) -> Spec:

@@ -33,7 +33,7 @@ from .model_cache import shared
 from .weights import WeightFile, Weights, find, fingerprint_parts
 
 if TYPE_CHECKING:
-    from encodec import EncodecModel
+    from encodec.model import EncodecModel
     from torch import Tensor
 
 HOP = 320
@@ -192,7 +192,7 @@ def load(spec: Spec, weights: Weights, device: str) -> EncodecCodec:
 
 def _load_model(path: Path, stereo: bool, device: str) -> EncodecModel:
     import torch
-    from encodec import EncodecModel
+    from encodec.model import EncodecModel
 
     build: Callable[..., EncodecModel] = (
         EncodecModel.encodec_model_48khz if stereo else EncodecModel.encodec_model_24khz

@@ -146,7 +146,7 @@ def _xcodec(variant: str, domain: str, training_data: str, parameters: int, revi
 
 
 _HUBERT_PARAMETERS = 160_698_625
-_WAVLM_PARAMETERS = 0
+_WAVLM_PARAMETERS = 160_708_849
 
 XCODEC_HUBERT_LIBRISPEECH = _xcodec("hubert-librispeech", "speech", "LibriSpeech", _HUBERT_PARAMETERS)
 XCODEC_WAVLM_MLS = _xcodec("wavlm-mls", "speech", "MLS (English)", _WAVLM_PARAMETERS)
