@@ -71,17 +71,17 @@ class DacCodec:
         check_audio(audio, self.spec)
         length = audio.shape[-1]
         padded = torch.nn.functional.pad(audio, (0, self._frames(length) * self._hop - length))
-        with torch.inference_mode():
+        with torch.no_grad():
             items = [self._model.encode(item, self.spec.n_codebooks)[1] for item in padded.split(1)]
-        return Encoded(tuple(torch.cat(items).clone().unbind(1)), length)
+        return Encoded(tuple(torch.cat(items).unbind(1)), length)
 
     def decode(self, encoded: Encoded) -> Tensor:
         import torch
 
         latent = self.embed(encoded)
-        with torch.inference_mode():
+        with torch.no_grad():
             audio = torch.cat([self._model.decode(item) for item in latent.split(1)])[:, :, : encoded.length]
-        return torch.nn.functional.pad(audio.clone(), (0, encoded.length - audio.shape[-1]))
+        return torch.nn.functional.pad(audio, (0, encoded.length - audio.shape[-1]))
 
     def embed(self, encoded: Encoded) -> Tensor:
         """The sum of projected codebook vectors, float32 `[B, D, N]`: what the decoder is given."""
@@ -89,8 +89,8 @@ class DacCodec:
 
         check_frames(encoded, self.spec, self._frames)
         codes = torch.stack(encoded.codes, dim=1)
-        with torch.inference_mode():
-            return torch.cat([self._latent(item) for item in codes.split(1)]).clone()
+        with torch.no_grad():
+            return torch.cat([self._latent(item) for item in codes.split(1)])
 
     def _latent(self, codes: Tensor) -> Tensor:
         return cast("Tensor", self._model.quantizer.from_codes(codes)[0])
@@ -140,17 +140,19 @@ def _load_model(path: Path, device: str) -> DAC:
     import torch
 
     with warnings.catch_warnings():
-        # Importing dac imports audiotools, which warns about its own docstrings and torch.jit, and sets filters.
+        # Importing dac imports audiotools, which warns about its own docstrings and about torch.jit.
         warnings.simplefilter("ignore")
         from dac.model import DAC
-
-        try:
-            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # The package uses torch.nn.utils.weight_norm, whose successor stores other keys.
+            warnings.simplefilter("ignore", FutureWarning)
             model = DAC(**_arguments(checkpoint["metadata"]["kwargs"]))
-            model.load_state_dict(checkpoint["state_dict"], strict=True)
-        except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError) as error:
-            reason = str(error).splitlines()[0]
-            raise WeightsCorrupt(f"{path} does not hold a DAC model as its package saves it: {reason}") from error
+        model.load_state_dict(checkpoint["state_dict"], strict=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise WeightsCorrupt(f"{path} does not hold a DAC model as its package saves it: {reason}") from error
     return model.eval().to(device)
 
 

@@ -7,6 +7,7 @@ that are stored as buffers excluded. A revision or a checksum that is not stated
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 
@@ -32,7 +33,8 @@ class _Checkpoint:
     domain: str = "speech"
     output_sample_rate: int | None = None
     causal: bool = False
-    latency_s: float | None = None
+    latency_s: float | None = math.inf
+    """All but Mimi attend to the whole clip."""
     licence: str = "Apache-2.0 (transformers)"
     revision: str = ""
     files: tuple[WeightFile, ...] = (WeightFile("config.json"),)

@@ -174,7 +174,7 @@ def _is_wanted(name: str) -> bool:
 def _check_listed(weights: Weights, names: list[str]) -> None:
     absent = [file.path for file in weights.files if file.path not in names]
     if not any(name.endswith(".safetensors") for name in names):
-        absent.append("*.safetensors")
+        absent.append("model.safetensors")
     if absent:
         raise WeightsMissing(
             f"The hub repository {weights.repository} lacks {', '.join(absent)}; codeczoo loads no pickled weights."

@@ -291,6 +291,8 @@ def test_embed_has_a_frame_a_code_and_wrong_tokens_are_refused(name: str) -> Non
     latent = codec.embed(encoded)
     assert (latent.dim(), latent.dtype, latent.shape[0]) == (3, torch.float32, 2)
     assert latent.shape[2] == encoded.codes[0].shape[1]
+    assert not latent.requires_grad
+    assert not latent.is_inference(), "probes train on it"
     with pytest.raises(InvalidTokens, match="codebook"):
         codec.decode(Encoded((*encoded.codes, encoded.codes[0]), 2_500, side=encoded.side))
     with pytest.raises(InvalidTokens, match="samples of hf:org"):
