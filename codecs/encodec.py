@@ -33,7 +33,7 @@ from .model_cache import shared
 from .weights import WeightFile, Weights, find, fingerprint_parts
 
 if TYPE_CHECKING:
-    from encodec import EncodecModel
+    from encodec.model import EncodecModel
     from torch import Tensor
 
 HOP = 320
@@ -92,9 +92,9 @@ class EncodecCodec:
         import torch
 
         check_audio(audio, self.spec)
-        with torch.inference_mode():
+        with torch.no_grad():
             items = [self._encode_item(item) for item in audio.split(1)]
-        codes = torch.cat([codes for codes, _ in items]).clone()
+        codes = torch.cat([codes for codes, _ in items])
         side = {"scale": torch.cat([scale for _, scale in items])} if self._model.normalize else {}
         return Encoded(tuple(codes.unbind(1)), audio.shape[-1], side=side)
 
@@ -120,20 +120,20 @@ class EncodecCodec:
         codes = self._codes(encoded)
         scales = self._scales(encoded)
         frames = self._chunks.frames(encoded.length, HOP)
-        with torch.inference_mode():
+        with torch.no_grad():
             decoded = []
             for item in range(encoded.batch_size):
                 chunks = codes[item : item + 1].split(frames, dim=2)
                 scale = [None] * len(chunks) if scales is None else scales[item].view(-1, 1, 1).unbind()
                 decoded.append(self._model.decode(list(zip(chunks, scale, strict=True)))[:, :, : encoded.length])
-        return torch.cat(decoded).clone()
+        return torch.cat(decoded)
 
     def embed(self, encoded: Encoded) -> Tensor:
         """The sum of codebook vectors, float32 `[B, 128, N]`: what the decoder is given (scales are applied after)."""
         import torch
 
-        with torch.inference_mode():
-            return self._model.quantizer.decode(self._codes(encoded).transpose(0, 1)).clone()
+        with torch.no_grad():
+            return self._model.quantizer.decode(self._codes(encoded).transpose(0, 1))
 
     def _codes(self, encoded: Encoded) -> Tensor:
         import torch
@@ -192,7 +192,7 @@ def load(spec: Spec, weights: Weights, device: str) -> EncodecCodec:
 
 def _load_model(path: Path, stereo: bool, device: str) -> EncodecModel:
     import torch
-    from encodec import EncodecModel
+    from encodec.model import EncodecModel
 
     build: Callable[..., EncodecModel] = (
         EncodecModel.encodec_model_48khz if stereo else EncodecModel.encodec_model_24khz

@@ -6,7 +6,7 @@ higher rate. The official rates are 3.2, 6 and 9.2 kbit/s; every multiple of 0.2
 `8q`. The last frame is padded with zeros; the decoded audio is cut to the length of the input.
 
 Encoder and decoder keep what they have heard in variables of the interpreter, which resetting does not clear; so every
-clip gets interpreters of its own. They run on one thread of the CPU, and answer on the CPU.
+clip gets interpreters of its own. They run on one thread of the CPU.
 
 The pipeline that Google builds around the codec (resampling, discontinuous transmission, packet-loss concealment,
 comfort noise) is not part of it.
@@ -69,7 +69,7 @@ class LyraCodec:
 
         check_audio(audio, self.spec)
         length = audio.shape[-1]
-        padded = torch.nn.functional.pad(audio, (0, _frames(length) * HOP - length)).cpu().numpy()
+        padded = torch.nn.functional.pad(audio, (0, _frames(length) * HOP - length)).numpy()
         codes = torch.stack([torch.from_numpy(self._encode_clip(clip)) for clip in padded[:, 0]])
         return Encoded(tuple(codes.to(torch.int64).unbind(1)), length)
 
@@ -95,7 +95,7 @@ class LyraCodec:
         for clip in features:
             decoder = _Graph(self._folder / "lyragan.tflite")
             clips.append(np.concatenate([decoder(frame.reshape(1, 1, FEATURES)).reshape(-1) for frame in clip.T]))
-        return torch.from_numpy(np.stack(clips))[:, None, : encoded.length].clone()
+        return torch.from_numpy(np.stack(clips))[:, None, : encoded.length]
 
     def embed(self, encoded: Encoded) -> Tensor:
         """The sum of codebook vectors, float32 `[B, 64, N]`: what the decoder is given."""
@@ -103,7 +103,7 @@ class LyraCodec:
         import torch
 
         check_frames(encoded, self.spec, _frames)
-        codes = torch.stack(encoded.codes, dim=1).cpu().numpy()
+        codes = torch.stack(encoded.codes, dim=1).numpy()
         # A slot that is not sent holds -1.
         slots = np.full((codes.shape[0], CODEBOOKS, codes.shape[2]), -1, dtype=np.int32)
         slots[:, : codes.shape[1]] = codes

@@ -49,14 +49,14 @@ class HubCodec:
         import torch
 
         check_audio(audio, self.spec)
-        with torch.inference_mode():
+        with torch.no_grad():
             items = [
                 self._kind.encode(self._model, self._facts, item, self.spec.n_codebooks) for item in audio.split(1)
             ]
             codes = torch.cat([codes for codes, _ in items]).to(torch.int64)
             scales = [scale for _, scale in items if scale is not None]
-        side = {"scale": torch.cat(scales).clone()} if scales else {}
-        return Encoded(tuple(codes.clone().unbind(1)), audio.shape[-1], side=side)
+        side = {"scale": torch.cat(scales)} if scales else {}
+        return Encoded(tuple(codes.unbind(1)), audio.shape[-1], side=side)
 
     def decode(self, encoded: Encoded) -> Tensor:
         import torch
@@ -65,12 +65,12 @@ class HubCodec:
         chunks = self._chunks(encoded.length)
         scales = self._scales(encoded, len(chunks))
         wanted = decoded_length(encoded.length, self.spec)
-        with torch.inference_mode():
+        with torch.no_grad():
             decoded = [
                 self._kind.decode(self._model, item, chunks, scale)[:, :, :wanted]
                 for item, scale in zip(codes.split(1), scales, strict=True)
             ]
-        audio = torch.cat(decoded).clone()
+        audio = torch.cat(decoded)
         # DAC of stride 5 makes 8 samples too few, at the end (codeczoo.codecs.dac).
         return torch.nn.functional.pad(audio, (0, wanted - audio.shape[-1]))
 
@@ -78,9 +78,9 @@ class HubCodec:
         """The quantised latent, float32 `[B, D, N]`, that the model's `decode` makes of the codes."""
         import torch
 
-        with torch.inference_mode():
+        with torch.no_grad():
             items = [self._kind.latent(self._model, item) for item in self._codes(encoded).split(1)]
-            return torch.cat(items).clone()
+            return torch.cat(items)
 
     def _codes(self, encoded: Encoded) -> Tensor:
         import torch
@@ -210,6 +210,7 @@ def family(repository: str) -> Family:
     )
     folder = locate(weights)
     if folder is None:
+        # Any rate is taken, so that the answer is how to get the weights and not that there is no such rate.
         return Family(name, ("",), partial(_absent, weights), partial(_absent, weights), {}, weights, open_rates=bool)
     facts = read(folder, weights)[1]
 

@@ -190,7 +190,14 @@ class XcodecKind(Kind):
 
     def facts(self, config: Any) -> Facts:
         rates, aliases = _by_bandwidth(config, config.frame_rate)
-        return Facts(config.sample_rate, config.hop_length, config.codebook_size, rates, aliases=aliases)
+        return Facts(
+            sample_rate=config.sample_rate,
+            hop=config.hop_length,
+            entries=config.codebook_size,
+            rates=rates,
+            latency_s=math.inf,  # the semantic model attends to the whole clip
+            aliases=aliases,
+        )
 
     def encode(self, model: Any, facts: Facts, audio: Tensor, count: int) -> tuple[Tensor, Tensor | None]:
         answer = model.encode(padded(audio, facts.hop), bandwidth=_bandwidth(facts, count))
@@ -207,7 +214,14 @@ class Xcodec2Kind(Kind):
 
     def facts(self, config: Any) -> Facts:
         hop = int(math.prod(config.downsampling_ratios))
-        return Facts(config.sampling_rate, hop, math.prod(config.quantization_levels), {"": 1}, aliases={"1q": ""})
+        return Facts(
+            sample_rate=config.sampling_rate,
+            hop=hop,
+            entries=math.prod(config.quantization_levels),
+            rates={"": 1},
+            latency_s=math.inf,  # as of xcodec
+            aliases={"1q": ""},
+        )
 
     def frames(self, facts: Facts, config: Any, length: int) -> list[int]:
         return [length // facts.hop + 1]
@@ -235,6 +249,7 @@ class NeuCodecKind(Xcodec2Kind):
             entries=math.prod(config.quantization_levels),
             rates={"": 1},
             output_sample_rate=config.output_sampling_rate,
+            latency_s=math.inf,
             aliases={"1q": ""},
         )
 

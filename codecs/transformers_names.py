@@ -7,6 +7,7 @@ that are stored as buffers excluded. A revision or a checksum that is not stated
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 
@@ -32,7 +33,8 @@ class _Checkpoint:
     domain: str = "speech"
     output_sample_rate: int | None = None
     causal: bool = False
-    latency_s: float | None = None
+    latency_s: float | None = math.inf
+    """All but Mimi attend to the whole clip."""
     licence: str = "Apache-2.0 (transformers)"
     revision: str = ""
     files: tuple[WeightFile, ...] = (WeightFile("config.json"),)
@@ -146,7 +148,7 @@ def _xcodec(variant: str, domain: str, training_data: str, parameters: int, revi
 
 
 _HUBERT_PARAMETERS = 160_698_625
-_WAVLM_PARAMETERS = 0
+_WAVLM_PARAMETERS = 160_708_849
 
 XCODEC_HUBERT_LIBRISPEECH = _xcodec("hubert-librispeech", "speech", "LibriSpeech", _HUBERT_PARAMETERS)
 XCODEC_WAVLM_MLS = _xcodec("wavlm-mls", "speech", "MLS (English)", _WAVLM_PARAMETERS)

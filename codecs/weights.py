@@ -24,8 +24,14 @@ from .fingerprint import sha256_of
 
 ENVIRONMENT_VARIABLE = "CODECZOO_WEIGHTS"
 LOCK_NAME = "codeczoo.lock.json"
-HUB_PATTERNS = ("*.safetensors", "*.json")
-"""What is taken from a repository: tensors without code, and configurations. Never a pickle."""
+HUB_PATTERNS = (
+    "config.json",
+    "preprocessor_config.json",
+    "model.safetensors",
+    "model-*.safetensors",
+    "model.safetensors.index.json",
+)
+"""What is taken from a repository: what transformers reads of a codec, tensors without code. Never a pickle."""
 
 
 Progress = Callable[[str, int, int | None], None]
@@ -151,12 +157,16 @@ def fetch(weights: Weights, progress: Progress | None = None) -> Path:
     Raises WeightsMissing if the source cannot be reached or the download stops half-way (call again to continue),
     WeightsCorrupt if what arrives is not what is declared.
     """
+    from filelock import FileLock
+
     from .weights_fetch import fetch_files, fetch_repository
 
     folder = user_cache() / weights.name
     folder.mkdir(parents=True, exist_ok=True)
     bring = fetch_repository if weights.repository else fetch_files
-    bring(weights, folder, progress or _silent)
+    # Two processes that append to one partial file would spoil it.
+    with FileLock(folder.with_name(f".{folder.name}.lock")):
+        bring(weights, folder, progress or _silent)
     return folder
 
 

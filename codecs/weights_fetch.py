@@ -140,7 +140,7 @@ def fetch_repository(weights: Weights, folder: Path, progress: Progress) -> None
     """Download tensors and configurations of a hub repository at one commit into `folder`."""
     import httpx
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     lock = read_lock(folder)
     revision = weights.revision or str(lock.get("revision", "")) or "main"
@@ -158,7 +158,7 @@ def fetch_repository(weights: Weights, folder: Path, progress: Progress) -> None
             sibling.rfilename: _fetch_sibling(weights, commit, sibling, folder, staging, lock, progress)
             for sibling in wanted
         }
-    except (HfHubHTTPError, httpx.HTTPError, OSError) as error:
+    except (HfHubHTTPError, HFValidationError, httpx.HTTPError, OSError) as error:
         first = str(error).strip().splitlines()
         reason = first[0] if first else type(error).__name__
         raise WeightsMissing(f"The hub repository {weights.repository} cannot be fetched: {reason}") from error
@@ -174,7 +174,7 @@ def _is_wanted(name: str) -> bool:
 def _check_listed(weights: Weights, names: list[str]) -> None:
     absent = [file.path for file in weights.files if file.path not in names]
     if not any(name.endswith(".safetensors") for name in names):
-        absent.append("*.safetensors")
+        absent.append("model.safetensors")
     if absent:
         raise WeightsMissing(
             f"The hub repository {weights.repository} lacks {', '.join(absent)}; codeczoo loads no pickled weights."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -209,7 +210,7 @@ def test_the_search_order(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     (nested / "toy").mkdir(parents=True)
     flat.mkdir()
     (flat / "model.th").write_bytes(CONTENT)
-    monkeypatch.setenv("CODECZOO_WEIGHTS", f"{nested}:{flat}")
+    monkeypatch.setenv("CODECZOO_WEIGHTS", f"{nested}{os.pathsep}{flat}")
     assert find(weights) == flat
     (nested / "toy" / "model.th").write_bytes(CONTENT)
     assert find(weights) == nested / "toy"
@@ -268,7 +269,7 @@ def test_a_repository_is_fetched_at_one_commit(site: _Site, revision: str) -> No
 
 def test_a_repository_of_pickles_is_refused(site: _Site) -> None:
     weights = _hub(site, config_json=b"{}", pytorch_model_bin=b"a pickle")
-    with pytest.raises(WeightsMissing, match=r"lacks \*.safetensors; codeczoo loads no pickled weights"):
+    with pytest.raises(WeightsMissing, match=r"lacks model.safetensors; codeczoo loads no pickled weights"):
         fetch(weights)
 
 
