@@ -70,12 +70,21 @@ def find(weights: MetricWeights) -> Path:
 
 
 def fetch(weights: MetricWeights) -> Path:
-    """Download the file into the user's cache, with a progress bar, and return where it lies."""
+    """Download the file into the user's cache, with a progress bar, and return where it lies. Raises
+    MetricWeightsMissing where the hub cannot be reached."""
     from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HTTPError  # pyright: ignore[reportPrivateImportUsage]
 
     folder = user_cache() / weights.folder
-    folder.mkdir(parents=True, exist_ok=True)
-    return Path(hf_hub_download(weights.hub_repo, weights.file, revision=weights.hub_revision, local_dir=folder))
+    try:
+        return Path(hf_hub_download(weights.hub_repo, weights.file, revision=weights.hub_revision, local_dir=folder))
+    except (HTTPError, OSError) as error:
+        first = str(error).strip().splitlines()
+        reason = first[0].rstrip(".") if first else type(error).__name__
+        raise MetricWeightsMissing(
+            f"{weights.file} of {weights.hub_repo} cannot be fetched from the Hugging Face hub: {reason}. Where it can "
+            f"be had elsewhere, put it at {weights.folder}/{weights.file} in a folder named in CODECZOO_WEIGHTS."
+        ) from error
 
 
 def sha256(path: Path) -> str:
