@@ -34,8 +34,8 @@ class Point:
         return codecs.parse(self.name).base
 
     def covers(self, clip: str) -> bool:
-        """Whether it is to be measured on the clip of this name."""
-        return self.only is None or clip in self.only
+        """Whether it is to be measured on the clip of this name, or on this stretch of it."""
+        return self.only is None or clip in self.only or clip.rpartition("#")[0] in self.only
 
 
 @dataclass(frozen=True)

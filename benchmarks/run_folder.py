@@ -64,6 +64,9 @@ class RunFolder:
                 _read_description(description)
             elif any(not _is_ours(entry.name) for entry in path.iterdir()):
                 raise InvalidRun(f"{path} is not empty and not a run folder (no {records.RUN_FILE}); name another one.")
+            file = path / records.RECORDS_FILE
+            if file.is_file():
+                next(records.read_lines(file), None)
 
     def __enter__(self) -> Self:
         self.check(self.path)

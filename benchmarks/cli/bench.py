@@ -44,7 +44,9 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--suite", metavar="NAME", help="codecs, metrics and corpus from a suite (codeczoo list suites), or a .toml file"
+        "--suite",
+        metavar="NAME",
+        help="codecs, metrics and corpus from a suite (codeczoo list suites) or a .toml file",
     )
     parser.add_argument("--codecs", nargs="+", metavar="NAME", help="operating points, or quoted patterns: 'opus@*'")
     parser.add_argument("--metrics", nargs="+", metavar="NAME", help="metrics (codeczoo list metrics)")
@@ -121,9 +123,7 @@ def _metrics(options: argparse.Namespace, suite: Suite | None) -> tuple[tuple[st
     return usable, [f"{name}: {reason}" for name, reason in left_out]
 
 
-def _points(
-    options: argparse.Namespace, suite: Suite | None
-) -> tuple[tuple[Point, ...], tuple[tuple[str, str], ...]]:
+def _points(options: argparse.Namespace, suite: Suite | None) -> tuple[tuple[Point, ...], tuple[tuple[str, str], ...]]:
     """Operating points to be measured, and those left out with the reason."""
     from codeczoo.benchmarks.request import check_loading, points, usable
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from .text import facts, table, words
+from .text import facts, table
 
 if TYPE_CHECKING:
     from codeczoo.codecs import Family, Spec

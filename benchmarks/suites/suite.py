@@ -34,7 +34,6 @@ from typing import Any
 
 from codeczoo.benchmarks.errors import InvalidSuite, UnknownSuite
 
-
 GROUPS = ("corpus", "domain", "dataset")
 """What a report can be split by."""
 
