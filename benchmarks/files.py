@@ -20,7 +20,6 @@ from .clip import Clip
 from .errors import USER_ERRORS, InvalidCorpus
 from .failures import describe
 
-
 _JOBS_A_WORKER = 3
 """Handed out ahead of time, so that a corpus of any size is listed as it is worked on."""
 
