@@ -10,7 +10,7 @@ A run is a folder with `run.json` (what was asked, versions, hardware) and `reco
      "clip": "speech/a.flac",            name in the corpus
      "clip_sha256": "9a1f...",           of the audio file, with the stretch where one was cut
      "seconds": 3.2, "domain": "speech", "dataset": "libritts", "speaker": "p225",
-     "sample_rate": 24000, "channels": 1,                       of the reference file
+     "sample_rate": 24000,               Hz, of the reference file
      "bits": {"nominal": ..., "packed": ..., "payload": ..., "side": ...},   bits of this clip, see below
      "tokens": 240,                      over all codebooks; null for byte codecs
      "scores": {"pesq_wb": 3.91},        plain numbers under the metric's name
