@@ -60,6 +60,9 @@ class RunFolder:
             raise InvalidRun(f"{path} is a file; --out takes a folder, new or made by an earlier run.")
         if path.is_dir():
             description = path / records.RUN_FILE
+            packed = path / f"{records.RECORDS_FILE}.gz"
+            if packed.is_file() and not (path / records.RECORDS_FILE).is_file():
+                raise InvalidRun(f"The records of {path} are packed; unpack them first: gunzip {packed}")
             if description.is_file():
                 _read_description(description)
             elif any(not _is_ours(entry.name) for entry in path.iterdir()):
