@@ -113,10 +113,14 @@ def _families() -> list[dict[str, Any]]:
                 "tokens/s": _range([spec.tokens_per_second for spec in specs]),
                 "Hz": specs[0].sample_rate,
                 "made for": specs[0].domain,
-                "runs here": f"needs {missing.partition(':')[0]}" if missing else "yes",
+                "runs here": _here(missing),
             }
         )
     return rows
+
+
+def _here(missing: str) -> str:
+    return f"needs {missing.partition(':')[0]}" if missing else "yes"
 
 
 def _range(values: Sequence[float | None]) -> str:
@@ -168,7 +172,7 @@ def _short(row: Mapping[str, Any]) -> dict[str, Any]:
         "tokens/s": row["tokens_per_second"],
         "Hz": row["sample_rate"],
         "made for": row["domain"],
-        "runs here": row["missing"] or "yes",
+        "runs here": _here(row["missing"]),
     }
 
 
