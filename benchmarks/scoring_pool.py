@@ -84,7 +84,12 @@ class ScoringPool:
                 broken.append(job)
         if broken:
             self._shut_down(wait=True)
-            survivors = [future for future in self._running if future.done() and future.exception() is None]
+            # Cancelled: submitted to the pool that replaced the broken one, and shut down with it.
+            survivors = [
+                future
+                for future in self._running
+                if future.done() and not future.cancelled() and future.exception() is None
+            ]
             for future in survivors:
                 yield self._running.pop(future), future.result()
             suspects = [*broken, *self._running.values()]
