@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 import time
 
 import pytest
 
+_log = logging.getLogger(__name__)
+
+VERBS = ("list", "info", "bench", "score", "report", "encode", "decode", "fetch")
 HEAVY = (
     "torch", "torchaudio", "numpy", "scipy", "pandas", "matplotlib", "sklearn", "librosa", "transformers", "soundfile",
     "soxr", "av", "onnxruntime", "encodec", "dac", "huggingface_hub", "joblib",
@@ -36,13 +40,16 @@ def imported(script: str, *arguments: str) -> set[str]:
     """Top-level modules that a fresh interpreter has after running a script."""
     began = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True)
-    print(f"{' '.join(arguments) or 'facts'}: {time.perf_counter() - began:.2f} s")
+    _log.info("%s: %.2f s", " ".join(arguments) or "facts", time.perf_counter() - began)
     return {name.partition(".")[0] for name in done.stdout.rpartition("IMPORTED")[2].split()}
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], *([verb, "--help"] for verb in "list info bench score report encode decode fetch".split())],
+    [
+        ["--help"],
+        *([verb, "--help"] for verb in VERBS),
+    ],
     ids=lambda arguments: arguments[0],
 )
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:

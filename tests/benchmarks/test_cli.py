@@ -348,7 +348,7 @@ intervals = true
 def test_all_that_a_suite_says_is_done_and_options_win(codeczoo: Run, tmp_path: Path, demo_audio: Path) -> None:
     assert demo_audio.is_dir()
     (tmp_path / "work" / "mine.toml").write_text(SUITE)
-    command = "bench --suite mine.toml --workers 0 --no-tokens --out".split()
+    command = ["bench", "--suite", "mine.toml", "--workers", "0", "--no-tokens", "--out"]
     status, out, _ = codeczoo(*command, "run")
     assert status == 0
     assert "### pytest-audioeval" in out
@@ -370,12 +370,19 @@ def test_all_that_a_suite_says_is_done_and_options_win(codeczoo: Run, tmp_path: 
 def test_another_corpus_is_not_cut_by_the_suites_choice_of_clips(codeczoo: Run, tmp_path: Path) -> None:
     (tmp_path / "work" / "mine.toml").write_text(SUITE)
     tone(tmp_path / "work" / "clips" / "a.wav")
-    assert codeczoo(*"bench --suite mine.toml --corpus clips --workers 0 --no-report --out run".split())[0] == 0
+    assert (
+        codeczoo(
+            *["bench", "--suite", "mine.toml", "--corpus", "clips", "--workers", "0", "--no-report", "--out", "run"]
+        )[0]
+        == 0
+    )
     assert [record["clip"] for record in records.load(tmp_path / "work" / "run")] == ["a.wav"]
 
 
 def test_what_a_suite_names_and_cannot_run_here_is_left_out_and_noted(codeczoo: Run, tmp_path: Path) -> None:
-    text = SUITE.replace('"pcm:16"', '"pcm:16", "mimi:24khz@*", "dac:44khz@9q"').replace('"si_sdr"', '"si_sdr", "utmos"')
+    text = SUITE.replace('"pcm:16"', '"pcm:16", "mimi:24khz@*", "dac:44khz@9q"').replace(
+        '"si_sdr"', '"si_sdr", "utmos"'
+    )
     (tmp_path / "work" / "mine.toml").write_text(text)
     tone(tmp_path / "work" / "clips" / "a.wav")
     command = "bench --suite mine.toml --corpus clips --workers 0 --threads 1 --no-report --out run"
@@ -413,9 +420,11 @@ def test_threads_are_applied_and_recorded(codeczoo: Run, tmp_path: Path) -> None
 
 def test_files_to_tokens_to_files_to_scores(codeczoo: Run, tmp_path: Path, demo_audio: Path) -> None:
     work = tmp_path / "work"
-    status, _, err = codeczoo(*"encode --codec opus@12kbps --corpus demo --limit 3 --workers 1 --out tokens".split())
+    status, _, err = codeczoo(
+        *["encode", "--codec", "opus@12kbps", "--corpus", "demo", "--limit", "3", "--workers", "1", "--out", "tokens"]
+    )
     assert (status, err) == (0, "3 written, 0 already there, 0 failed\n")
-    status, _, err = codeczoo(*"decode tokens --workers 1 --out wav".split())
+    status, _, err = codeczoo(*["decode", "tokens", "--workers", "1", "--out", "wav"])
     assert (status, err) == (0, "3 written, 0 already there, 0 failed\n")
     names = sorted(str(path.relative_to(work / "wav")) for path in (work / "wav").rglob("*.wav"))
     assert names == sorted(clip.name for clip in corpora.resolve("demo", limit=3))
@@ -444,7 +453,9 @@ def test_pairs_of_a_table(codeczoo: Run, tmp_path: Path, demo_audio: Path) -> No
         soundfile.write(work / f"est{number}.wav", audio + level * noise, rate, "FLOAT")
     rows = ["ref.wav,est0.wav,good,8,speech", "ref.wav,est1.wav,bad,,speech"]
     (work / "pairs.csv").write_text("\n".join(["reference,estimate,codec,kbps,domain", *rows]))
-    status, out, _ = codeczoo(*"score --pairs pairs.csv --metrics si_sdr --workers 0 --out run".split())
+    status, out, _ = codeczoo(
+        *["score", "--pairs", "pairs.csv", "--metrics", "si_sdr", "--workers", "0", "--out", "run"]
+    )
     assert status == 0
     good, bad = records.load(work / "run")
     assert (good["codec"], bad["codec"]) == ("good@8kbps", "bad")
@@ -480,7 +491,10 @@ def test_what_needs_no_weights_is_said(codeczoo: Run) -> None:
     [
         ("dac:44khz", "codeczoo: https://github.com/descriptinc/descript-audio-codec/releases/"),
         ("mimi:24khz", "codeczoo: The hub repository kyutai/mimi cannot be fetched: "),
-        ("utmos", "codeczoo: utmos_state_dict.pt of Blinorot/UTMOS-PyTorch cannot be fetched from the Hugging Face hub"),
+        (
+            "utmos",
+            "codeczoo: utmos_state_dict.pt of Blinorot/UTMOS-PyTorch cannot be fetched from the Hugging Face hub",
+        ),
     ],
 )
 def test_without_a_network_fetch_is_one_sentence(tmp_path: Path, name: str, sentence: str) -> None:

@@ -106,7 +106,9 @@ def test_names_of_wav_files(tmp_path: Path) -> None:
         path = tmp_path / f"{name}{tokens.SUFFIX}"
         path.parent.mkdir(exist_ok=True)
         path.touch()
-    names = {str(path.relative_to(tmp_path)).removesuffix(tokens.SUFFIX): name for path, name in token_files([tmp_path])}
+    names = {
+        str(path.relative_to(tmp_path)).removesuffix(tokens.SUFFIX): name for path, name in token_files([tmp_path])
+    }
     assert names == {
         "a.flac": "a.wav",
         "b.wav": "b.wav.wav",

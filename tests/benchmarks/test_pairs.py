@@ -42,7 +42,7 @@ def test_folders_are_matched_by_path_without_suffix(tmp_path: Path) -> None:
     assert point.name == "est@1.5kbps"
     loaded = point_of(found)
     assert loaded.bind("y/a.wav").spec.sample_rate == 16_000
-    with pytest.raises(DecodedAudioMissing, match="no file for the clip x/a.wav"):
+    with pytest.raises(DecodedAudioMissing, match=r"no file for the clip x/a\.wav"):
         loaded.bind("x/a.wav")  # y/a.flac has its bare name, and is of another clip
 
 
