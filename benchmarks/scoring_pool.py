@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait as wait_for_sentinel
 from types import TracebackType
@@ -80,7 +80,7 @@ class ScoringPool:
             job = self._running.pop(future)
             try:
                 yield job, future.result()
-            except BrokenProcessPool:
+            except (BrokenProcessPool, CancelledError):
                 broken.append(job)
         if broken:
             self._shut_down(wait=True)

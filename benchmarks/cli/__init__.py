@@ -83,6 +83,7 @@ def _run(options: argparse.Namespace) -> int:
         return 0
     except OSError as error:
         # A disk that is full, a folder that may not be written to: what was recorded before is kept.
+        logging.getLogger(__name__).info("where it was raised:", exc_info=True)
         place = f"{error.filename}: " if error.filename else ""
         print(f"codeczoo: {place}{error.strerror or error}.", file=sys.stderr)
         return 1

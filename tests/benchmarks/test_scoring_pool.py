@@ -67,7 +67,7 @@ def test_a_worker_that_is_killed_loses_nothing(tmp_path: Path, demo_audio: Path)
     done, lines = bench(tmp_path, "once")
     assert (tmp_path / "marker").exists(), "nothing was killed"
     assert done.returncode == 0, done.stderr
-    assert len({records.key_of(line) for line in lines}) == len(lines) == CLIPS * len(CODECS)
+    assert len({records.key_of(line) for line in lines}) == len(lines) == CLIPS * len(CODECS), done.stderr
     assert all(set(line["scores"]) == {"fragile", "si_sdr"} and not line["failed"] for line in lines)
 
 
@@ -78,7 +78,7 @@ def test_a_clip_that_always_kills_its_worker_is_reported_failed(tmp_path: Path, 
 
     done, lines = bench(tmp_path, str(soundfile.info(victim.path).frames))
     assert done.returncode == 1, done.stderr
-    assert len({records.key_of(line) for line in lines}) == len(lines) == CLIPS * len(CODECS)
+    assert len({records.key_of(line) for line in lines}) == len(lines) == CLIPS * len(CODECS), done.stderr
     for line in lines:
         if line["clip"] == victim.name:
             assert set(line["failed"]) == {"fragile", "si_sdr"}
