@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -219,7 +219,7 @@ def _dnsmos() -> Call:
     def scores(_: Audio, estimate: Audio, rate: int) -> Sequence[float]:
         if np.max(np.abs(estimate)) > 1:
             return [float("nan")] * 4  # the package refuses it
-        found = dnsmos.run(estimate, rate)
+        found = cast("dict[str, float]", dnsmos.run(estimate, rate))
         return [found[f"{name}_mos"] for name in ("ovrl", "sig", "bak", "p808")]
 
     return scores

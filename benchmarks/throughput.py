@@ -30,11 +30,13 @@ from codeczoo.metrics import measures
 
 from . import plain_loop, records, runner, suites
 from .clip import Corpus
+from .corpora import resolve
 from .environment import commit, cores, processor, versions
 from .errors import BenchmarkError
 from .plain_loop import Scores
 from .process_tree import Cost
 from .request import Request, points
+from .selection import parse_where
 
 _log = logging.getLogger(__name__)
 
@@ -86,20 +88,24 @@ def compare(codecs: Sequence[str], corpus: Corpus, metrics: Sequence[str], worke
 
 
 def differences(plain: Scores, measured: Sequence[records.Record], metrics: Sequence[str]) -> dict[str, Figures]:
-    """By metric: clips compared, the largest difference, and clips that only one of the two has a number for. Raises
-    BenchmarkError above the tolerance."""
+    """By metric: (codec, clip) pairs compared, their largest difference, pairs that neither and that only one of the
+    two has a number for. Raises BenchmarkError above the tolerance."""
     found: dict[str, Figures] = {}
     for metric in metrics:
-        worst, compared, one_sided = 0.0, 0, 0
+        worst, compared, without, one_sided = 0.0, 0, 0, 0
         for record in measured:
             ours = record["scores"].get(metric)
             theirs = plain[record["codec"], record["clip"]][metric]
             if (ours is None) != math.isnan(theirs):
                 one_sided += 1
-            elif ours is not None:
+            elif ours is None:
+                without += 1
+            else:
                 worst, compared = max(worst, abs(ours - theirs)), compared + 1
         allowed = TOLERANCES.get(metric, TOLERANCE)
-        found[metric] = {"compared": compared, "largest": worst, "allowed": allowed, "one_sided": one_sided}
+        found[metric] = {
+            "compared": compared, "largest": worst, "allowed": allowed, "without": without, "one_sided": one_sided,
+        }  # fmt: skip
     wrong = [metric for metric, one in found.items() if one["largest"] > one["allowed"] or one["one_sided"]]
     if wrong:
         told = "; ".join(f"{metric}: {found[metric]}" for metric in wrong)
@@ -197,7 +203,7 @@ def in_words(figures: Figures) -> str:
         "",
         "## The numbers agree",
         "",
-        "| metric | clips | largest difference | allowed |",
+        "| metric | pairs | largest difference | allowed |",
         "|---|--:|--:|--:|",
     ]
     lines += [
@@ -213,7 +219,7 @@ def _row(name: str, plain: float, ours: float) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; gives the exit status."""
-    from .cli.options import add_corpus, corpus_of
+    from .cli.options import add_corpus
 
     parser = argparse.ArgumentParser(prog="python -m codeczoo.benchmarks.throughput", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -226,7 +232,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     metrics = options.metrics or suites.load("speech").metrics
     try:
-        figures = compare(options.codecs, corpus_of(options), metrics, options.workers)
+        where = parse_where(options.where)
+        corpus = resolve(options.corpus, where=where, split=options.split, limit=options.limit, seed=options.seed)
+        figures = compare(options.codecs, corpus, metrics, options.workers)
     except BenchmarkError as error:
         sys.stderr.write(f"{error}\n")
         return 1

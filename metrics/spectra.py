@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .base import Signal
 
-FRAMES_PER_BLOCK = 1024
+FRAMES_PER_BLOCK = 64
 
 Array = NDArray[np.float64]
 
@@ -59,16 +59,13 @@ def hann(length: int) -> Array:
 
 def magnitudes(signal: Signal, frames: Frames, frames_per_block: int = FRAMES_PER_BLOCK) -> Iterator[Array]:
     """`[N, 1 + n_fft/2]` magnitudes, some frames at a time, together all frames of the signal."""
-    from scipy.fft import rfft  # transforms several rows at once, which NumPy's does not
-
     count = frames.count(len(signal))
     for first in range(0, count, frames_per_block):
         last = min(count, first + frames_per_block)
         start = first * frames.hop - frames.n_fft // 2
         samples = mirrored(signal, start, (last - 1) * frames.hop + frames.n_fft - frames.n_fft // 2)
         cut = np.lib.stride_tricks.sliding_window_view(samples, frames.n_fft)[:: frames.hop]
-        spectrum = np.asarray(rfft(cut * hann(frames.n_fft)))
-        yield np.sqrt(np.square(spectrum.real) + np.square(spectrum.imag))
+        yield np.abs(np.fft.rfft(cut * hann(frames.n_fft)))
 
 
 @dataclass

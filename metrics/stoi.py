@@ -64,7 +64,6 @@ def _windowed_frames(samples: Array) -> Array:
 def _bands(frames: Array, kept: NDArray[np.bool_]) -> Array:
     """Third-octave magnitudes `[15, N]` of what remains of the kept frames, overlapped and added."""
     from pystoi.utils import thirdoct
-    from scipy.fft import rfft
 
     if not kept.any():
         return np.empty((BANDS, 0))
@@ -72,7 +71,7 @@ def _bands(frames: Array, kept: NDArray[np.bool_]) -> Array:
     joined = np.zeros((len(halves) + 1, HOP))
     joined[:-1] += halves[:, 0]
     joined[1:] += halves[:, 1]
-    spectrum = np.asarray(rfft(_windowed_frames(joined.reshape(-1)), n=FFT))
+    spectrum = np.fft.rfft(_windowed_frames(joined.reshape(-1)), n=FFT)
     matrix, _ = thirdoct(INTERNAL_RATE_HZ, FFT, BANDS, LOWEST_BAND_HZ)
     power = np.square(spectrum.real) + np.square(spectrum.imag)
     return np.sqrt(matrix @ power.T)

@@ -77,12 +77,10 @@ def _a_weights_db() -> Array:
 
 def silent_frames(samples: Audio) -> NDArray[np.bool_]:
     """Which frames of a clip are silent."""
-    from scipy.fft import rfft
-
     cut = frames(samples)
     power_db = np.empty((len(cut), WINDOW // 2 + 1))
     for start in range(0, len(cut), 1024):
-        spectrum = np.asarray(rfft(cut[start : start + 1024] * hann(WINDOW)))
+        spectrum = np.fft.rfft(cut[start : start + 1024] * hann(WINDOW))
         power = np.square(spectrum.real) + np.square(spectrum.imag)
         power_db[start : start + 1024] = 10 * np.log10(np.maximum(power, LEAST_POWER))
     power_db = np.maximum(power_db, power_db.max(initial=-np.inf) - TOP_DB)

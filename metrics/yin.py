@@ -47,19 +47,17 @@ VOICED_FROM = 0.45
 SURE_FROM = 0.9
 """Here real codecs rank by pitch error as they do by CREPE; from 0.45 on the errors are ten times as large."""
 LONGEST_S = 600.0
-BLOCK_FRAMES = 512
+BLOCK_FRAMES = 64
 NAMES = ("vuv_f1_yin", "f0_rmse_cents_yin")
 
 
 def normalised_difference(cut: Audio) -> Array:
     """d' at lags 0 to 320 for frames `[N, 1024]`; 1 where a frame does not vary."""
-    from scipy.fft import irfft, rfft
-
     centred = cut.astype(np.float64)
     centred -= centred.mean(axis=1, keepdims=True)
     # The head slides over the frame without leaving it, so that a circular product of the frame's size is exact.
-    spectra = np.conj(rfft(centred[:, :SUMMED], WINDOW)) * np.asarray(rfft(centred, WINDOW))
-    products = np.asarray(irfft(spectra, WINDOW))[:, : LONGEST_LAG + 1]
+    spectra = np.conj(np.fft.rfft(centred[:, :SUMMED], WINDOW)) * np.fft.rfft(centred, WINDOW)
+    products = np.fft.irfft(spectra, WINDOW)[:, : LONGEST_LAG + 1]
     energy = np.cumsum(np.square(centred), axis=1)
     energy = np.concatenate([np.zeros((len(cut), 1)), energy], axis=1)
     shifted = energy[:, SUMMED : SUMMED + LONGEST_LAG + 1] - energy[:, : LONGEST_LAG + 1]
