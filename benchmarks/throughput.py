@@ -232,8 +232,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     metrics = options.metrics or suites.load("speech").metrics
     try:
-        where = parse_where(options.where)
-        corpus = resolve(options.corpus, where=where, split=options.split, limit=options.limit, seed=options.seed)
+        corpus = resolve(
+            options.corpus,
+            where=parse_where(options.where),
+            split=options.split,
+            segment_s=options.segment_s,
+            limit=options.limit,
+            seed=options.seed,
+        )
         figures = compare(options.codecs, corpus, metrics, options.workers)
     except BenchmarkError as error:
         sys.stderr.write(f"{error}\n")

@@ -151,7 +151,7 @@ def _mel_weights() -> tuple[Tensor, Tensor]:
     window = 0.5 - 0.5 * np.cos(2 * np.pi * instants / P808_FRAME)
     phases = 2 * np.pi / P808_FRAME * np.outer(instants, np.arange(P808_FRAME // 2 + 1))
     fourier = window[:, None] * np.concatenate((np.cos(phases), np.sin(phases)), axis=1)
-    bins_hz = np.arange(P808_FRAME // 2 + 1) * (SAMPLE_RATE_HZ / P808_FRAME)
+    bins_hz = np.arange(P808_FRAME // 2 + 1, dtype=np.float64) * (SAMPLE_RATE_HZ / P808_FRAME)
     bands = bands_of_bins(bins_hz, SAMPLE_RATE_HZ, MEL_BANDS, "slaney")
     return torch.from_numpy(fourier).float(), torch.from_numpy(bands).float()
 
