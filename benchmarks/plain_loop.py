@@ -2,8 +2,9 @@
 
 For each operating point, for each clip: read the file, mix to mono, resample, encode, decode, resample, and call every
 metric's package on the pair. One process, every library at its own default of threads; models are loaded once. Codecs
-are the same adapters as the runner's, and the packages the same as the metrics'; pitch, which no package gives with its
-periodicity, is YIN of `codeczoo.metrics`. Nothing is known of a reference between two operating points.
+are the same adapters as the runner's, and the packages the same as the metrics'. Two things are ours: pitch, which no
+package gives with its periodicity, and soxr's length law, since one sample less changes how many windows DNSMOS takes.
+Nothing is known of a reference between two operating points.
 
 It is a yardstick, not a harness: no record, no resume, no reason where a number is missing.
 """
@@ -24,6 +25,7 @@ from codeczoo.metrics.base import Audio
 
 from .clip import Clip
 from .errors import BenchmarkError
+from .resampling import resample
 
 Scores = dict[tuple[str, str], dict[str, float]]
 """By (codec, clip), then by metric."""
@@ -84,12 +86,11 @@ def loop(
 
 def _measure(codec: Codec, clip: Clip, packages: list[tuple[Package, Call]], done: Loop) -> dict[str, float]:
     import soundfile
-    import soxr
     import torch
 
     def resampled(audio: Audio, from_hz: int, to_hz: int) -> Audio:
         with done.step("resample"):
-            return audio if from_hz == to_hz else soxr.resample(audio, from_hz, to_hz, quality="VHQ")
+            return resample(audio, from_hz, to_hz)
 
     with done.step("read"):
         audio, rate = soundfile.read(clip.path, dtype="float32", always_2d=True)

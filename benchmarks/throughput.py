@@ -8,7 +8,7 @@ come before either clock; what only the loop loads (models of metrics) is loaded
 workers load is inside of the runner's.
 
 The numbers must agree: by metric, the largest difference over all clips is printed, and above `TOLERANCES` the
-benchmark fails. Figures go to OUT/throughput.json and OUT/throughput.md.
+benchmark fails and writes nothing. Figures go to OUT/throughput.json and OUT/throughput.md.
 """
 
 from __future__ import annotations
@@ -46,16 +46,16 @@ CODECS = (
 )  # fmt: skip
 """Eight operating points that need no weights."""
 
-TOLERANCES: Mapping[str, float] = {"mel_distance": 0.1, "f0_rmse_cents_yin": 0.5}
-"""Where more than `TOLERANCE` is right. `mel_distance`: torch's float32 against our float64, in bands without sound
-(see `codeczoo.metrics.mel`). Pitch: one frame more or less where the two resamplers' lengths differ by a sample."""
-TOLERANCE = 2e-3
+TOLERANCES: Mapping[str, float] = {"mel_distance": 0.3}
+"""Where more than `TOLERANCE` is right: torch's float32 against our float64, in bands without sound (see
+`codeczoo.metrics.mel`)."""
+TOLERANCE = 1e-3
 
 Figures = dict[str, Any]
 
 
 def compare(codecs: Sequence[str], corpus: Corpus, metrics: Sequence[str], workers: int) -> Figures:
-    """Run both and give the figures. Raises BenchmarkError where the scores differ."""
+    """Run both and give the figures, differences of the scores among them."""
     clips = list(corpus)
     if any(clip.start_s or clip.seconds is not None for clip in clips):
         raise BenchmarkError("The plain loop takes whole files; leave out --segment-s and stretches.")
@@ -89,7 +89,7 @@ def compare(codecs: Sequence[str], corpus: Corpus, metrics: Sequence[str], worke
 
 def differences(plain: Scores, measured: Sequence[records.Record], metrics: Sequence[str]) -> dict[str, Figures]:
     """By metric: (codec, clip) pairs compared, their largest difference, pairs that neither and that only one of the
-    two has a number for. Raises BenchmarkError above the tolerance."""
+    two has a number for."""
     found: dict[str, Figures] = {}
     for metric in metrics:
         worst, compared, without, one_sided = 0.0, 0, 0, 0
@@ -106,13 +106,17 @@ def differences(plain: Scores, measured: Sequence[records.Record], metrics: Sequ
         found[metric] = {
             "compared": compared, "largest": worst, "allowed": allowed, "without": without, "one_sided": one_sided,
         }  # fmt: skip
+    return found
+
+
+def check_agreement(found: Mapping[str, Figures]) -> None:
+    """Raise BenchmarkError where `differences` are above the tolerance."""
     wrong = [metric for metric, one in found.items() if one["largest"] > one["allowed"] or one["one_sided"]]
     if wrong:
         told = "; ".join(f"{metric}: {found[metric]}" for metric in wrong)
         raise BenchmarkError(
             f"The runner and the plain loop give different numbers, so their times mean nothing: {told}."
         )
-    return found
 
 
 def _runner_steps(measured: Sequence[records.Record], metrics: Sequence[str]) -> dict[str, float]:
@@ -241,14 +245,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             seed=options.seed,
         )
         figures = compare(options.codecs, corpus, metrics, options.workers)
+        text = in_words(figures)
+        sys.stdout.write(text)
+        check_agreement(figures["differences"])
     except BenchmarkError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     options.out.mkdir(parents=True, exist_ok=True)
-    text = in_words(figures)
     (options.out / "throughput.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     (options.out / "throughput.md").write_text(text, encoding="utf-8")
-    sys.stdout.write(text)
     return 0
 
 
