@@ -77,6 +77,7 @@ def code(
 ) -> Coded:
     """Encode (unless the tokens are `known`) and decode one clip. Raises StepFailed."""
     seconds = len(reference) / sample_rate
+    known = protocol.on_device(known, device) if known is not None else None
     encoding, decoding = Stopwatch(device), Stopwatch(device)
     if isinstance(reference, DiskSignal) and isinstance(codec, StreamingCodec):
         encoded, clipped_in = _encode_blocks(codec, reference, sample_rate, encoding, known)

@@ -5,24 +5,30 @@ Every file is a job of its own; one that cannot be done is an outcome with its r
 
 from __future__ import annotations
 
+import os
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
 from codeczoo import codecs
-from codeczoo.codecs import Codec, InvalidTokens, StreamingCodec, tokens
+from codeczoo.codecs import Codec, Encoded, InvalidTokens, StreamingCodec, tokens
 
 from . import protocol, resampling
-from .audio import content_sha256, probe, read_blocks, read_mono
+from .audio import AUDIO_SUFFIXES, content_sha256, probe, read_blocks, read_mono
 from .clip import Clip
-from .errors import USER_ERRORS, InvalidCorpus
+from .errors import USER_ERRORS, BenchmarkError, InvalidCorpus
 from .failures import describe
-
 
 _JOBS_A_WORKER = 3
 """Handed out ahead of time, so that a corpus of any size is listed as it is worked on."""
+
+_LARGEST_WAV_BYTES = 4_000_000_000
+_SOURCE = re.compile(rf"(.+)(?:{'|'.join(map(re.escape, AUDIO_SUFFIXES))})(#[0-9.]+-[0-9.]*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ class EncodeJob:
         if path.is_file() and _is_of(path, codec, sha256):
             return Outcome(self.clip.name, known=True)
         info = probe(self.clip.path)
-        seconds = self.clip.seconds or info.seconds
+        seconds = info.seconds - self.clip.start_s if self.clip.seconds is None else self.clip.seconds
         if seconds > protocol.LONG_S and isinstance(codec, StreamingCodec):
             block = round(protocol.BLOCK_S * info.sample_rate)
             source = read_blocks(self.clip.path, self.clip.start_s, self.clip.seconds, block)
@@ -95,48 +101,75 @@ class DecodeJob:
     device: str = "cpu"
 
     def run(self) -> Outcome:
-        """Decode to 32-bit float WAV, in blocks where the codec can."""
-        import numpy as np
-        import soundfile
-
+        """Decode to 32-bit float WAV, in blocks where the codec can; unless the WAV is there and newer."""
         codec = _codec(tokens.read(self.path).codec, self.device)
-        encoded = tokens.load(self.path, codec)
+        encoded = protocol.on_device(tokens.load(self.path, codec), self.device)
+        if self.out.is_file() and self.out.stat().st_mtime_ns >= self.path.stat().st_mtime_ns:
+            return Outcome(str(self.path), known=True)
         self.out.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.out.with_name(f".{self.out.name}")
-        blocks = codec.decode_blocks(encoded) if isinstance(codec, StreamingCodec) else iter([codec.decode(encoded)])
-        spec = codec.spec
-        with soundfile.SoundFile(
-            temporary, "w", spec.decoded_sample_rate, spec.channels, "FLOAT", format="WAV"
-        ) as file:
-            for block in blocks:
-                file.write(np.ascontiguousarray(block[0].T.cpu().numpy()))
-        temporary.replace(self.out)
-        return Outcome(self.path.name)
+        temporary = self.out.with_name(f".{self.out.name}.{os.getpid()}.part")
+        try:
+            _write_wav(temporary, codec, encoded)
+            temporary.replace(self.out)
+        finally:
+            temporary.unlink(missing_ok=True)
+        return Outcome(str(self.path))
+
+
+def _write_wav(path: Path, codec: Codec, encoded: Encoded) -> None:
+    import numpy as np
+    import soundfile
+
+    spec = codec.spec
+    blocks = codec.decode_blocks(encoded) if isinstance(codec, StreamingCodec) else iter([codec.decode(encoded)])
+    seconds = encoded.length / spec.sample_rate
+    # WAV states its size in 32 bits; its successor of the same layout does not.
+    large = 4 * spec.channels * spec.decoded_sample_rate * seconds > _LARGEST_WAV_BYTES
+    with soundfile.SoundFile(
+        path, "w", spec.decoded_sample_rate, spec.channels, "FLOAT", format="RF64" if large else "WAV"
+    ) as file:
+        for block in blocks:
+            file.write(np.ascontiguousarray(block[0].T.cpu().numpy()))
+
+
+def codecs_of(paths: Iterable[Path]) -> list[str]:
+    """Names of the codecs that made token files; files that cannot be read are passed over."""
+    names: dict[str, None] = {}
+    for path in paths:
+        try:
+            names[tokens.codec_of(path)] = None
+        except InvalidTokens:
+            continue  # named when its turn comes
+    return list(names)
 
 
 def token_files(paths: Sequence[Path]) -> list[tuple[Path, str]]:
-    """Token files named or below named folders, each with the relative name of its WAV file. Raises InvalidCorpus."""
+    """Token files named or below named folders, each with the relative name of its WAV file: `speech/a.wav` for the
+    tokens of `speech/a.flac`, but `a.flac.wav` and `a.mp3.wav` where both are there. Raises InvalidCorpus."""
     found: list[tuple[Path, str]] = []
     for path in paths:
         if path.is_dir():
             inside = sorted(path.rglob(f"*{tokens.SUFFIX}"))
             if not inside:
                 raise InvalidCorpus(f"{path} holds no token files (*{tokens.SUFFIX}).")
-            found += [(file, _wav_name(file.relative_to(path))) for file in inside]
+            found += [(file, file.relative_to(path).as_posix().removesuffix(tokens.SUFFIX)) for file in inside]
         elif path.is_file():
-            found.append((path, _wav_name(Path(path.name))))
+            found.append((path, path.name.removesuffix(tokens.SUFFIX)))
         else:
             raise InvalidCorpus(f"{path} does not exist; name token files (*{tokens.SUFFIX}) or folders of them.")
-    names = [name for _, name in found]
-    if len(set(names)) != len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise InvalidCorpus(f"Two token files would be decoded to {twice}; decode their folders one by one.")
-    return found
+    short = Counter(_without_suffix(name) for _, name in found)
+    full = Counter(name for _, name in found)
+    if twice := next((name for name, count in full.items() if count > 1), None):
+        raise InvalidCorpus(f"Two token files of {twice} would be decoded to one WAV; decode their folders one by one.")
+    return [
+        (path, f"{name if short[_without_suffix(name)] > 1 else _without_suffix(name)}.wav") for path, name in found
+    ]
 
 
-def _wav_name(path: Path) -> str:
-    """`speech/a.flac.safetensors` -> `speech/a.flac.wav`: the source's suffix stays, so that no two names meet."""
-    return f"{path.as_posix().removesuffix(tokens.SUFFIX)}.wav"
+def _without_suffix(name: str) -> str:
+    """`speech/a.flac#0-30` -> `speech/a#0-30`: what a scorer looks for beside `speech/a.flac`."""
+    cut = _SOURCE.fullmatch(name)
+    return f"{cut[1]}{cut[2] or ''}" if cut else name
 
 
 def _run_one(job: Job, name: str) -> Outcome:
@@ -153,9 +186,15 @@ def run_jobs(jobs: Iterable[EncodeJob | DecodeJob], workers: int) -> Iterator[Ou
     from joblib import Parallel, delayed
 
     pool = Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch=f"{_JOBS_A_WORKER}*n_jobs")
-    for outcome in pool(delayed(_run_one)(job, _name(job)) for job in jobs):
-        assert isinstance(outcome, Outcome)
-        yield outcome
+    try:
+        for outcome in pool(delayed(_run_one)(job, _name(job)) for job in jobs):
+            assert isinstance(outcome, Outcome)
+            yield outcome
+    except BrokenProcessPool as error:
+        raise BenchmarkError(
+            "A process died (killed, out of memory, or a crash in a native library). What was written is whole; the "
+            "same command continues, and --workers 1 takes less memory."
+        ) from error
 
 
 def _name(job: EncodeJob | DecodeJob) -> str:

@@ -7,9 +7,12 @@ rows, each of another reference; codecs need not cover the same references.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from codeczoo import codecs
 from codeczoo.codecs.decoded import DecodedAudio
 
 from . import corpora
@@ -20,34 +23,64 @@ from .manifest import SUFFIXES, Row, csv_rows, json_rows
 from .request import Point
 
 
+@dataclass(frozen=True)
+class Pairs:
+    """What is to be scored, as a run of the harness: references, and operating points that are files."""
+
+    corpus: Corpus
+    points: tuple[Point, ...]
+    unused: tuple[str, ...] = ()
+    """Estimates that belong to no reference."""
+    missing: int = 0
+    """References without an estimate: recorded as failed."""
+
+
 def from_folders(
     reference: Path, estimate: Path, name: str | None = None, kbps: float | None = None, domain: str | None = None
-) -> tuple[Corpus, tuple[Point, ...]]:
+) -> Pairs:
     """Two folders whose files have the same relative paths up to the suffix. Raises InvalidCorpus."""
-    corpus = corpora.folder(reference)
-    files = {_stem(clip.name): clip.path for clip in corpora.folder(estimate)}
-    if len(files) != len(corpora.folder(estimate)):
-        raise InvalidCorpus(f"{estimate} holds two files of one name up to the suffix; only one can be the estimate.")
-    display = f"{name or estimate.resolve().name}{_rate(kbps)}"
-    if domain is not None:
-        corpus = ListedCorpus(
-            corpus.name, lambda: (_of_domain(clip, domain) for clip in corpora.folder(reference)), len(corpus)
+    references = _by_stem(reference)
+    estimates = _by_stem(estimate)
+    common = [stem for stem in references if stem in estimates]
+    if not common:
+        raise InvalidCorpus(
+            f"No file of {estimate} has the relative path of one of {reference}, suffixes aside: there are "
+            f"{_such_as(estimates)} and {_such_as(references)}."
         )
-    stems = [_stem(clip.name) for clip in corpus]
-    if len(set(stems)) != len(stems):
-        twice = next(stem for stem in stems if stems.count(stem) > 1)
-        raise InvalidCorpus(f"{reference} holds two files named {twice} up to the suffix; which is the reference?")
-    if not set(stems) & set(files):
-        raise InvalidCorpus(f"No file of {estimate} has the name of one of {reference}, suffixes aside.")
-    return corpus, (_point(display, {stem: files[stem] for stem in stems if stem in files}, kbps, None, estimate),)
+    corpus = corpora.folder(reference)
+    if domain is not None:
+        corpus = _of_domain(corpus, domain)
+    point = _point(_display(name or estimate.resolve().name, kbps), {s: estimates[s] for s in common}, kbps, estimate)
+    unused = tuple(sorted(stem for stem in estimates if stem not in references))
+    return Pairs(corpus, (point,), unused, len(references) - len(common))
 
 
-def from_table(path: Path) -> tuple[Corpus, tuple[Point, ...]]:
+def _of_domain(corpus: Corpus, domain: str) -> Corpus:
+    return ListedCorpus(corpus.name, lambda: (replace(clip, domain=domain) for clip in corpus), len(corpus))
+
+
+def _by_stem(folder: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for clip in corpora.folder(folder):
+        stem = _stem(clip.name)
+        if stem in found:
+            twice = f"{found[stem].name} and {clip.path.name}"
+            raise InvalidCorpus(f"{folder} holds two files of one name, {twice}; keep one of them.")
+        found[stem] = clip.path
+    return found
+
+
+def _such_as(files: Mapping[str, Path]) -> str:
+    return ", ".join(path.name for path in list(files.values())[:3]) + (", ..." if len(files) > 3 else "")
+
+
+def from_table(path: Path) -> Pairs:
     """A table of pairs. Raises InvalidCorpus."""
     rows = list(_rows(path))
     if not rows:
         raise InvalidCorpus(f"{path} has no rows.")
     clips: dict[str, Clip] = {}
+    names: dict[str, str] = {}
     decoded: dict[tuple[str, float | None], dict[str, Path]] = {}
     for number, row in rows:
         missing = [column for column in ("reference", "estimate", "codec") if not row.get(column)]
@@ -55,28 +88,29 @@ def from_table(path: Path) -> tuple[Corpus, tuple[Point, ...]]:
             needed = "reference, estimate, codec"
             raise InvalidCorpus(f"{path}, row {number} has no {' and no '.join(missing)}; every pair needs {needed}.")
         name = row["reference"]
-        clips.setdefault(
-            name,
-            Clip(
-                name,
-                path.parent / name,
-                domain=row.get("domain") or None,
-                dataset=row.get("dataset") or None,
-                speaker=row.get("speaker") or None,
-            ),
-        )
+        if (other := names.setdefault(_stem(name), name)) != name:
+            raise InvalidCorpus(f"{path}, row {number}: {name} and {other} are two references of one name.")
+        clips.setdefault(name, _clip(name, path, row))
         files = decoded.setdefault((row["codec"], _kbps(row, path, number)), {})
         if name in files:
             raise InvalidCorpus(f"{path}, row {number}: {row['codec']} has {name} twice at one bitrate.")
         files[name] = path.parent / row["estimate"]
     corpus = ListedCorpus(path.stem, lambda: iter(clips.values()), len(clips))
     points = tuple(
-        _point(
-            f"{codec}{_rate(kbps)}", {_stem(name): file for name, file in files.items()}, kbps, frozenset(files), path
-        )
+        _point(_display(codec, kbps), {_stem(name): file for name, file in files.items()}, kbps, path, frozenset(files))
         for (codec, kbps), files in decoded.items()
     )
-    return corpus, points
+    return Pairs(corpus, points)
+
+
+def _clip(name: str, path: Path, row: Row) -> Clip:
+    return Clip(
+        name,
+        path.parent / name,
+        domain=row.get("domain") or None,
+        dataset=row.get("dataset") or None,
+        speaker=row.get("speaker") or None,
+    )
 
 
 def _rows(path: Path) -> Iterator[tuple[int, Row]]:
@@ -92,25 +126,29 @@ def _kbps(row: Mapping[str, str], path: Path, number: int) -> float | None:
     if not text:
         return None
     try:
-        return float(text)
+        kbps = float(text)
     except ValueError:
-        raise InvalidCorpus(f"{path}, row {number}: kbps is {text!r}; it takes a number or nothing.") from None
+        kbps = math.nan
+    if not 0 < kbps < math.inf:
+        raise InvalidCorpus(f"{path}, row {number}: kbps is {text!r}; it takes a positive number or nothing.")
+    return kbps
 
 
-def _rate(kbps: float | None) -> str:
-    return "" if kbps is None else f"@{kbps:g}kbps"
-
-
-def _of_domain(clip: Clip, domain: str) -> Clip:
-    from dataclasses import replace
-
-    return replace(clip, domain=domain)
+def _display(name: str, kbps: float | None) -> str:
+    """How tables call it. Raises InvalidCorpus where the name cannot stand in one."""
+    try:
+        parsed = codecs.parse(name)
+    except codecs.UnknownCodec as error:
+        raise InvalidCorpus(f"{name!r} cannot name a codec in tables: {error}") from error
+    return name if kbps is None or parsed.rate else f"{name}@{kbps:g}kbps"
 
 
 def _stem(name: str) -> str:
     return str(PurePosixPath(name).with_suffix(""))
 
 
-def _point(name: str, files: Mapping[str, Path], kbps: float | None, only: frozenset[str] | None, place: Path) -> Point:
+def _point(
+    name: str, files: Mapping[str, Path], kbps: float | None, place: Path, only: frozenset[str] | None = None
+) -> Point:
     by_stem = {stem: (file,) for stem, file in files.items()}
-    return Point(name, lambda: DecodedAudio(name, by_stem, kbps, str(place)), only)
+    return Point(name, lambda: DecodedAudio(name, by_stem, kbps, str(place), exact=True), only)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from codeczoo.codecs import InvalidAudio, Spec
+from codeczoo.codecs import Encoded, InvalidAudio, Spec
 from codeczoo.metrics import Metric
 from codeczoo.metrics.base import Audio, Signal
 
@@ -103,6 +103,12 @@ def to_codec(mono: Audio, spec: Spec) -> Tensor:
     import torch
 
     return torch.from_numpy(np.ascontiguousarray(mono))[None, None].repeat(1, spec.channels, 1)
+
+
+def on_device(encoded: Encoded, device: str) -> Encoded:
+    """Tokens that were read from a file, where the codec wants them."""
+    side = {name: values.to(device) for name, values in encoded.side.items()}
+    return replace(encoded, codes=tuple(codes.to(device) for codes in encoded.codes), side=side)
 
 
 def from_codec(decoded: Tensor) -> Audio:

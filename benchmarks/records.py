@@ -10,7 +10,7 @@ A run is a folder with `run.json` (what was asked, versions, hardware) and `reco
      "clip": "speech/a.flac",            name in the corpus
      "clip_sha256": "9a1f...",           of the audio file, with the stretch where one was cut
      "seconds": 3.2, "domain": "speech", "dataset": "libritts", "speaker": "p225",
-     "sample_rate": 24000, "channels": 1,                       of the reference file
+     "sample_rate": 24000,               Hz, of the reference file
      "bits": {"nominal": ..., "packed": ..., "payload": ..., "side": ...},   bits of this clip, see below
      "tokens": 240,                      over all codebooks; null for byte codecs
      "scores": {"pesq_wb": 3.91},        plain numbers under the metric's name
@@ -36,6 +36,7 @@ replaces it. Real-time factors are seconds of computing a second of audio: below
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -68,7 +69,7 @@ def read_offsets(path: Path) -> Iterator[tuple[int, Record]]:
     elsewhere, or one of another schema, raises InvalidRun."""
     torn: str | None = None
     offset = 0
-    with path.open("rb") as file:
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if torn is not None:
                 raise InvalidRun(torn)
@@ -113,8 +114,12 @@ def merge(records: Iterable[Record]) -> dict[Key, Record]:
 
 
 def load(path: Path) -> list[Record]:
-    """The merged records of a run folder or of one `.jsonl` file. Raises InvalidRun."""
-    file = path / RECORDS_FILE if path.is_dir() else path
+    """The merged records of a run folder, or of one `.jsonl` or `.jsonl.gz` file. Raises InvalidRun."""
+    file = path
+    if path.is_dir():
+        file = path / RECORDS_FILE
+        if not file.is_file():
+            file = path / f"{RECORDS_FILE}.gz"
     if not file.is_file():
-        raise InvalidRun(f"{path} holds no records: {file} does not exist. A run folder is made by `codeczoo bench`.")
+        raise InvalidRun(f"{path} holds no records ({RECORDS_FILE}). A run folder is made by `codeczoo bench`.")
     return list(merge(read_lines(file)).values())

@@ -10,6 +10,7 @@ from codeczoo import codecs, metrics
 from codeczoo.codecs import Codec
 from codeczoo.codecs.availability import why_not
 from codeczoo.codecs.decoded import DecodedAudio
+from codeczoo.metrics import weights
 
 from .clip import Corpus
 from .errors import BenchmarkError
@@ -33,8 +34,8 @@ class Point:
         return codecs.parse(self.name).base
 
     def covers(self, clip: str) -> bool:
-        """Whether it is to be measured on the clip of this name."""
-        return self.only is None or clip in self.only
+        """Whether it is to be measured on the clip of this name, or on this stretch of it."""
+        return self.only is None or clip in self.only or clip.rpartition("#")[0] in self.only
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ class Request:
         twice = sorted({point.name for point in self.points if [p.name for p in self.points].count(point.name) > 1})
         if twice:
             raise BenchmarkError(f"{', '.join(twice)} would be measured twice under one name; give them other names.")
+        if len(set(self.metrics)) < len(self.metrics):
+            raise BenchmarkError(f"A metric is named twice in {', '.join(self.metrics)}.")
         for name in self.metrics:
             metrics.metric(name)
 
@@ -84,6 +87,28 @@ def check_loading(candidates: Sequence[Point]) -> None:
     """Raise WeightsMissing, WeightsCorrupt or MissingDependency if one of the points cannot be loaded."""
     for point in first_of_families(candidates):
         point.load()
+
+
+def check_metrics(names: Iterable[str]) -> tuple[str, ...]:
+    """The metrics of these names, each once. Raises UnknownMetric, MetricWeightsMissing."""
+    wanted = tuple(dict.fromkeys(names))
+    for name in wanted:
+        metrics.metric(name)
+        if name in weights.ALL:
+            weights.find(weights.ALL[name])
+    return wanted
+
+
+def usable_metrics(names: Iterable[str]) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+    """The metrics that can be computed on this machine, and the others with what is missing."""
+    kept: list[str] = []
+    left_out: list[tuple[str, str]] = []
+    for name in names:
+        try:
+            kept += check_metrics([name])
+        except metrics.MetricWeightsMissing:
+            left_out.append((name, f"weights: codeczoo fetch {name}"))
+    return tuple(kept), tuple(left_out)
 
 
 def first_of_families(candidates: Sequence[Point]) -> tuple[Point, ...]:

@@ -60,10 +60,16 @@ class RunFolder:
             raise InvalidRun(f"{path} is a file; --out takes a folder, new or made by an earlier run.")
         if path.is_dir():
             description = path / records.RUN_FILE
+            packed = path / f"{records.RECORDS_FILE}.gz"
+            if packed.is_file() and not (path / records.RECORDS_FILE).is_file():
+                raise InvalidRun(f"The records of {path} are packed; unpack them first: gunzip {packed}")
             if description.is_file():
                 _read_description(description)
             elif any(not _is_ours(entry.name) for entry in path.iterdir()):
                 raise InvalidRun(f"{path} is not empty and not a run folder (no {records.RUN_FILE}); name another one.")
+            file = path / records.RECORDS_FILE
+            if file.is_file():
+                next(records.read_lines(file), None)
 
     def __enter__(self) -> Self:
         self.check(self.path)

@@ -114,6 +114,7 @@ class _Runner:
         self.progress = progress
         self.pending: dict[tuple[str, str], _Pending] = {}
         self.family = ""
+        self.threads_set = False
         self.split_jobs = len(request.corpus) < _FEW_CLIPS_A_WORKER * max(1, request.workers)
 
     def run_family(self, family: str, points: tuple[Point, ...]) -> None:
@@ -192,6 +193,7 @@ class _Runner:
             for name, codec, _ in todo:
                 self._failed(self._base(name, clip, sha256, codec), "read", error)
             return
+        self._use_threads()
         estimates: list[Estimate] = []
         try:
             for name, codec, known in todo:
@@ -204,6 +206,14 @@ class _Runner:
         for group in groups:
             for job, results in self.pool.run(ScoringJob(clip, sha256, group, self.folder.spool)):
                 self._write(job, results)
+
+    def _use_threads(self) -> None:
+        """Once, before the first codec works: torch is not imported where all is known."""
+        if not self.threads_set:
+            import torch
+
+            torch.set_num_threads(self.request.threads)
+            self.threads_set = True
 
     def _code(
         self,

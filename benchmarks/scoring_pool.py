@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait as wait_for_sentinel
 from types import TracebackType
@@ -80,11 +80,16 @@ class ScoringPool:
             job = self._running.pop(future)
             try:
                 yield job, future.result()
-            except BrokenProcessPool:
+            except (BrokenProcessPool, CancelledError):
                 broken.append(job)
         if broken:
             self._shut_down(wait=True)
-            survivors = [future for future in self._running if future.done() and future.exception() is None]
+            # Cancelled: submitted to the pool that replaced the broken one, and shut down with it.
+            survivors = [
+                future
+                for future in self._running
+                if future.done() and not future.cancelled() and future.exception() is None
+            ]
             for future in survivors:
                 yield self._running.pop(future), future.result()
             suspects = [*broken, *self._running.values()]

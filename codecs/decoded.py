@@ -80,6 +80,8 @@ class DecodedAudio:
     """None: nobody stated it."""
     place: str = ""
     """What messages call the set of files."""
+    exact: bool = False
+    """Only relative paths count, never bare names: for files that were matched to their clips before."""
 
     @staticmethod
     def from_folder(folder: Path, kbps: float | None, name: str = "") -> DecodedAudio:
@@ -142,6 +144,8 @@ class DecodedAudio:
 
     def _matches(self, key: str) -> tuple[Path, ...]:
         exact = self.files.get(key, ())
+        if self.exact:
+            return exact
         bare = PurePosixPath(key).name
         return exact or tuple(p for name, ps in self.files.items() if PurePosixPath(name).name == bare for p in ps)
 

@@ -98,6 +98,10 @@ def _unknown(parsed: Name) -> str:
     known = [*families(), *(f"{name}:..." for name in OPEN_TABLE)]
     near = [name for name in known if parsed.family == name.partition(":")[0]]
     near = near or difflib.get_close_matches(parsed.base, known, n=4, cutoff=0.5)
+    if not near:
+        # A misspelt family is far from its full names, whose variants are longer than it (mini, mimi:24khz).
+        near_families = difflib.get_close_matches(parsed.family, {name.partition(":")[0] for name in known}, cutoff=0.6)
+        near = [name for name in known if name.partition(":")[0] in near_families]
     hint = f"Nearest: {', '.join(near)}." if near else f"There are: {', '.join(known)}."
     return f"There is no codec named {parsed.base!r}. {hint} `codeczoo list codecs` shows all."
 

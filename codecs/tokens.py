@@ -112,6 +112,20 @@ def read(path: Path) -> TokenFile:
     )
 
 
+def codec_of(path: Path) -> str:
+    """The codec that a token file names; its tokens are not read. Raises InvalidTokens."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise InvalidTokens(f"{path} is not a token file, or damaged: {error}.") from error
+    if metadata.get("format") != FORMAT or "codec" not in metadata:
+        raise InvalidTokens(f"{path} is a safetensors file, but not of tokens: its format is not {FORMAT}.")
+    return metadata["codec"]
+
+
 def _open(path: Path) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
     from safetensors import SafetensorError, safe_open
 

@@ -19,6 +19,7 @@ higgs_audio_v2_tokenizer}, version 5.23.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,14 +53,15 @@ class Facts:
         return self.sample_rate / self.hop / self.frames_share
 
 
-class Kind:
+class Kind(ABC):
     """The model classes that take `[B, 1, T]` and need nothing but padding."""
 
     model_class = ""
     extractor_class = ""
 
+    @abstractmethod
     def facts(self, config: Any) -> Facts:
-        raise NotImplementedError
+        """What the configuration says."""
 
     def frames(self, facts: Facts, config: Any, length: int) -> list[int]:
         """Frames of every chunk of a clip of `length` samples."""
@@ -69,9 +71,9 @@ class Kind:
         """Whether a scale is sent beside the codes of every chunk."""
         return False
 
+    @abstractmethod
     def encode(self, model: Any, facts: Facts, audio: Tensor, count: int) -> tuple[Tensor, Tensor | None]:
         """Codes `[1, K, N]` of the first `count` codebooks, and scales `[1, chunks]` where there are any."""
-        raise NotImplementedError
 
     def decode(self, model: Any, codes: Tensor, chunks: list[int], scale: Tensor | None) -> Tensor:
         """Audio `[1, C, T']`, T' about the frames times the hop."""

@@ -138,9 +138,10 @@ def _write_lock(folder: Path, lock: dict[str, object]) -> None:
 
 def fetch_repository(weights: Weights, folder: Path, progress: Progress) -> None:
     """Download tensors and configurations of a hub repository at one commit into `folder`."""
-    import httpx
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    # HTTPError: of all network errors, from whichever library this release of the hub's client stands on.
+    from huggingface_hub.errors import HFValidationError, HTTPError  # pyright: ignore[reportPrivateImportUsage]
 
     lock = read_lock(folder)
     revision = weights.revision or str(lock.get("revision", "")) or "main"
@@ -158,7 +159,7 @@ def fetch_repository(weights: Weights, folder: Path, progress: Progress) -> None
             sibling.rfilename: _fetch_sibling(weights, commit, sibling, folder, staging, lock, progress)
             for sibling in wanted
         }
-    except (HfHubHTTPError, HFValidationError, httpx.HTTPError, OSError) as error:
+    except (HTTPError, HFValidationError, OSError) as error:
         first = str(error).strip().splitlines()
         reason = first[0] if first else type(error).__name__
         raise WeightsMissing(f"The hub repository {weights.repository} cannot be fetched: {reason}") from error

@@ -43,7 +43,7 @@ def most_utterances(reference: Audio) -> int:
     for threshold in np.max(level, initial=0.0) * 10 ** (-np.arange(1, 41) / 10):
         loud = np.flatnonzero(level > threshold)
         parts = np.split(loud, np.flatnonzero(np.diff(loud) > _GAP_FRAMES) + 1)
-        most = max(most, sum(len(part) > 0 and part[-1] - part[0] + 1 >= _GAP_FRAMES for part in parts))
+        most = max(most, sum(1 for part in parts if len(part) > 0 and part[-1] - part[0] + 1 >= _GAP_FRAMES))
     return most
 
 

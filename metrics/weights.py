@@ -70,12 +70,32 @@ def find(weights: MetricWeights) -> Path:
 
 
 def fetch(weights: MetricWeights) -> Path:
-    """Download the file into the user's cache, with a progress bar, and return where it lies."""
-    from huggingface_hub import hf_hub_download
+    """Download the file into the user's cache, with a progress bar, and return where it lies. Raises
+    MetricWeightsMissing where the hub cannot be reached, or sends something else than it states."""
+    from huggingface_hub import HfApi, hf_hub_download
+    from huggingface_hub.errors import HTTPError  # pyright: ignore[reportPrivateImportUsage]
 
     folder = user_cache() / weights.folder
-    folder.mkdir(parents=True, exist_ok=True)
-    return Path(hf_hub_download(weights.hub_repo, weights.file, revision=weights.hub_revision, local_dir=folder))
+    try:
+        # Asked first: where there is no network, a download retries for half a minute before it says so.
+        info = HfApi().model_info(weights.hub_repo, revision=weights.hub_revision, files_metadata=True)
+        path = Path(hf_hub_download(weights.hub_repo, weights.file, revision=info.sha, local_dir=folder))
+    except (HTTPError, OSError) as error:
+        first = str(error).strip().splitlines()
+        reason = first[0].rstrip(".") if first else type(error).__name__
+        raise MetricWeightsMissing(
+            f"{weights.file} of {weights.hub_repo} cannot be fetched from the Hugging Face hub: {reason}. Where it can "
+            f"be had elsewhere, put it at {weights.folder}/{weights.file} in a folder named in CODECZOO_WEIGHTS."
+        ) from error
+    stated = next(
+        (file.lfs.sha256 for file in info.siblings or [] if file.rfilename == weights.file and file.lfs), None
+    )
+    if stated is not None and sha256(path) != stated:
+        path.unlink()
+        raise MetricWeightsMissing(
+            f"{weights.file} of {weights.hub_repo} arrived damaged (its SHA-256 is not the stated one); fetch it again."
+        )
+    return path
 
 
 def sha256(path: Path) -> str:

@@ -81,6 +81,12 @@ def _run(options: argparse.Namespace) -> int:
         # The reader of our output (head, less) has seen enough.
         sys.stderr.close()
         return 0
+    except OSError as error:
+        # A disk that is full, a folder that may not be written to: what was recorded before is kept.
+        logging.getLogger(__name__).info("where it was raised:", exc_info=True)
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"codeczoo: {place}{error.strerror or error}.", file=sys.stderr)
+        return 1
 
 
 def _quoted(part: str) -> str:

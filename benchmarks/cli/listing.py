@@ -4,25 +4,54 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from .text import facts, table
+
+if TYPE_CHECKING:
+    from codeczoo.codecs import Family, Spec
 
 _WHAT = ("codecs", "metrics", "suites", "corpora")
+_RATES_SHOWN = 5
+
+_LIST_EPILOG = """\
+examples:
+  codeczoo list                     codecs, one line a family: bitrates, rates, and whether they run here
+  codeczoo list --rates             every operating point by its full name
+  codeczoo list metrics
+  codeczoo list codecs --json       every operating point with its facts, for programs
+"""
+
+_INFO_EPILOG = """\
+examples:
+  codeczoo info mimi:24khz          a family: licences, training data, weights, operating points
+  codeczoo info mimi:24khz@8q       one operating point: frame rates, codebooks, bitrate
+  codeczoo info pesq_wb             a metric: source, exact definition, range
+  codeczoo info demo                a suite: codecs, metrics, corpus
+"""
 
 
 def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = verbs.add_parser(
         "list",
         help="codecs, metrics, suites and corpora",
-        description="List what there is. Codecs: bitrate, tokens a second, sample rate, and whether they run here.",
+        description="List what there is: codecs (the default), metrics, suites or corpora.",
+        epilog=_LIST_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("what", nargs="?", choices=_WHAT, default="codecs", help="default: codecs")
+    parser.add_argument("--rates", action="store_true", help="codecs: one line an operating point")
     parser.add_argument("--json", action="store_true", help="one JSON document, for programs")
     parser.set_defaults(run=run_list)
     parser = verbs.add_parser(
         "info",
         help="facts of one codec, metric or suite",
         description="Facts of one codec (licence, training data, where its weights come from), metric or suite.",
+        epilog=_INFO_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", metavar="NAME", help="as in codeczoo list: mimi:24khz@8q, pesq_wb, demo")
     parser.add_argument("--json", action="store_true", help="one JSON document, for programs")
@@ -31,55 +60,89 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def run_list(options: argparse.Namespace) -> int:
     """Print one line a thing."""
-    rows = {"codecs": _codecs, "metrics": _metrics, "suites": _suites, "corpora": _corpora}[options.what]()
+    if options.what == "codecs":
+        if options.json:
+            _print_json(_operating_points())
+        elif options.rates:
+            print(table([_short(row) for row in _operating_points()]))
+        else:
+            print(table(_families()))
+            print(
+                "\nOne operating point is CODEC@RATE, as in opus@12kbps; `codeczoo list --rates` shows all. "
+                "Where weights or\na package are needed, `codeczoo info CODEC` says which, and how to get them."
+            )
+        return 0
+    rows = {"metrics": _metrics, "suites": _suites, "corpora": _corpora}[options.what]()
     if options.json:
-        print(json.dumps(rows, indent=1, default=_plain, allow_nan=False))
+        _print_json(rows)
     else:
-        _print_table(rows)
+        print(table(rows))
     return 0
 
 
 def run_info(options: argparse.Namespace) -> int:
     """Print all facts of one thing."""
-    facts = _facts(options.name)
+    found = _facts(options.name)
     if options.json:
-        print(json.dumps(facts, indent=1, default=_plain, allow_nan=False))
+        _print_json(found)
         return 0
-    width = max(len(name) for name in facts)
-    for name, value in facts.items():
-        if value not in (None, "", [], ()):
-            print(f"{name:<{width}}  {_text(value)}")
+    if "operating_points" in found:
+        found = {**found, "operating_points": [point["codec"] for point in found["operating_points"]]}
+    print(facts(found))
     return 0
 
 
-def _plain(value: object) -> object:
-    return list(value) if isinstance(value, tuple | set | frozenset) else str(value)
+def _print_json(document: object) -> None:
+    print(json.dumps(document, indent=1, allow_nan=False))
 
 
-def _text(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, list | tuple):
-        return _runs([_text(part) for part in value])
-    return str(value)
+def _families() -> list[dict[str, Any]]:
+    from codeczoo import codecs
+    from codeczoo.codecs.availability import why_not
+
+    rows: list[dict[str, Any]] = []
+    for name in codecs.families():
+        found = codecs.family(name)
+        missing = why_not(found)
+        specs = [found.describe(rate) for rate in found.rates]
+        rows.append(
+            {
+                "codec": name,
+                "kbps": _range([spec.bitrate_kbps for spec in specs]),
+                "rates": _some(found.rates),
+                "tokens/s": _range([spec.tokens_per_second for spec in specs]),
+                "Hz": specs[0].sample_rate,
+                "made for": specs[0].domain,
+                "runs here": _here(missing),
+            }
+        )
+    return rows
 
 
-def _runs(parts: list[str]) -> str:
-    """`1024 x 8` for eight equal parts."""
-    if len(parts) > 2 and len(set(parts)) == 1:
-        return f"{parts[0]} x {len(parts)}"
-    return ", ".join(parts)
+def _here(missing: str) -> str:
+    return f"needs {missing.partition(':')[0]}" if missing else "yes"
 
 
-def _print_table(rows: list[dict[str, Any]]) -> None:
-    columns = list(rows[0])
-    cells = [["" if row[column] is None else _text(row[column]) for column in columns] for row in rows]
-    widths = [max(len(column), *(len(line[i]) for line in cells)) for i, column in enumerate(columns)]
-    for line in [columns, *cells]:
-        print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+def _range(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    if not known:
+        return ""
+    low, high = min(known), max(known)
+    return _number(low) if low == high else f"{_number(low)} to {_number(high)}"
 
 
-def _codecs() -> list[dict[str, Any]]:
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _some(rates: Sequence[str]) -> str:
+    """All rates where these are few, else how far they go."""
+    if len(rates) <= _RATES_SHOWN:
+        return " ".join(rates)
+    return f"{rates[0]} {rates[1]} ... {rates[-1]} ({len(rates)})"
+
+
+def _operating_points() -> list[dict[str, Any]]:
     from codeczoo import codecs
     from codeczoo.codecs.availability import why_not
 
@@ -88,18 +151,29 @@ def _codecs() -> list[dict[str, Any]]:
         found = codecs.family(name)
         missing = why_not(found)
         for rate in found.rates:
-            spec = found.describe(rate)
-            rows.append(
-                {
-                    "codec": spec.name,
-                    "kbps": spec.bitrate_kbps,
-                    "tokens_per_s": spec.tokens_per_second,
-                    "sample_rate": spec.sample_rate,
-                    "domain": spec.domain,
-                    "runs_here": missing or "yes",
-                }
-            )
+            rows.append({**_point_facts(found.describe(rate)), "family": name, "runs_here": not missing})
+            rows[-1]["missing"] = missing
     return rows
+
+
+def _point_facts(spec: Spec) -> dict[str, Any]:
+    """The facts of an operating point as programs read them."""
+    listed = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(spec).items()}
+    name = listed.pop("name")
+    if spec.latency_s == math.inf:
+        listed["latency_s"] = "infinite"  # JSON has no such number
+    return {"codec": name, "kbps": spec.bitrate_kbps, "tokens_per_second": spec.tokens_per_second, **listed}
+
+
+def _short(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "codec": row["codec"],
+        "kbps": row["kbps"],
+        "tokens/s": row["tokens_per_second"],
+        "Hz": row["sample_rate"],
+        "made for": row["domain"],
+        "runs here": _here(row["missing"]),
+    }
 
 
 def _metrics() -> list[dict[str, Any]]:
@@ -111,12 +185,19 @@ def _metrics() -> list[dict[str, Any]]:
             "metric": metric.name,
             "better": "higher" if metric.higher_is_better else "lower",
             "unit": metric.unit,
-            "sample_rate": metric.sample_rate,
+            "sample_rate": metric.sample_rate or "any",
             "domains": ", ".join(metric.domains) or "all",
+            "runs_here": "needs weights" if _missing_metric(metric.name) else "yes",
             "description": metric.description,
         }
         for metric in found
     ]
+
+
+def _missing_metric(name: str) -> str:
+    from codeczoo.benchmarks.request import usable_metrics
+
+    return next((why for _, why in usable_metrics([name])[1]), "")
 
 
 def _suites() -> list[dict[str, Any]]:
@@ -124,7 +205,7 @@ def _suites() -> list[dict[str, Any]]:
 
     found = [suites.load(name) for name in suites.names()]
     return [
-        {"suite": suite.name, "corpus": suite.corpus or "--corpus", "description": suite.description} for suite in found
+        {"suite": suite.name, "corpus": suite.corpus or "yours", "description": suite.description} for suite in found
     ]
 
 
@@ -140,38 +221,76 @@ def _facts(name: str) -> dict[str, Any]:
 
     if name in metrics.names():
         return _metric_facts(name)
-    if name in suites.names():
-        return asdict(suites.load(name))
-    return _codec_facts(name, codecs.family(name))
+    if name in suites.names() or name.endswith(".toml"):
+        suite = asdict(suites.load(name))
+        defaults = {"seed": 0, "intervals": False}
+        return {key: value for key, value in suite.items() if defaults.get(key, object()) != value}
+    try:
+        return _codec_facts(name, codecs.family(name))
+    except codecs.UnknownCodec:
+        _raise_unknown(name)
+        raise
+
+
+def _raise_unknown(name: str) -> None:
+    """Raise UnknownMetric or UnknownSuite where the name is nearer to one of these than to any codec."""
+    import difflib
+
+    from codeczoo import codecs, metrics
+    from codeczoo.benchmarks import suites
+
+    known = [*metrics.names(), *suites.names(), *codecs.families()]
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    if near and near[0] in metrics.names():
+        metrics.metric(name)
+    if near and near[0] in suites.names():
+        suites.load(name)
 
 
 def _metric_facts(name: str) -> dict[str, Any]:
     from codeczoo import metrics
     from codeczoo.benchmarks.protocol import metric_identity
+    from codeczoo.metrics import weights
 
     metric = metrics.metric(name)
-    facts = asdict(metric)
-    low, high = facts.pop("value_range")
-    return {**facts, "range": f"{low:g} to {high:g}", "identity": metric_identity(metric)}
+    found = asdict(metric)
+    low, high = found.pop("value_range")
+    found["range"] = f"{low:g} to {high:g}"
+    found["longest_s"] = metrics.measure(name).max_seconds
+    if name in weights.ALL:
+        needed = weights.ALL[name]
+        found["weights"] = f"{needed.hub_repo} on the Hugging Face hub, {needed.size}, {needed.licence}"
+    found["identity"] = metric_identity(metric)
+    found["runs_here"] = _missing_metric(name) or "yes"
+    return found
 
 
-def _codec_facts(name: str, found: Any) -> dict[str, Any]:
+def _codec_facts(name: str, found: Family) -> dict[str, Any]:
     from codeczoo import codecs
     from codeczoo.codecs.availability import why_not
 
     parsed = codecs.parse(name)
-    spec = codecs.spec(name) if parsed.rate or "" in found.rates else found.describe(found.rates[0])
-    facts = asdict(spec)
-    if not parsed.rate and "" not in found.rates:
-        facts["name"] = found.name
-        for rate_bound in ("frame_rates", "codebook_sizes", "requested_kbps"):
-            facts.pop(rate_bound)
-        facts["operating_points"] = tuple(f"{found.name}@{rate}" for rate in found.rates)
+    if parsed.rate or "" in found.rates or not found.rates:
+        facts = _point_facts(codecs.spec(name))
     else:
-        facts["bitrate_kbps"] = spec.bitrate_kbps
-        facts["tokens_per_second"] = spec.tokens_per_second
+        facts = _common_facts(found)
     if found.weights is not None:
         facts["weights"] = found.weights.source or found.weights.repository
-        facts["weights_size"] = f"{found.weights.size_bytes / 1e6:.0f} MB" if found.weights.size_bytes else None
+        facts["weights_mb"] = round(found.weights.size_bytes / 1e6, 1) if found.weights.size_bytes else None
     facts["runs_here"] = why_not(found) or "yes"
     return facts
+
+
+def _common_facts(found: Family) -> dict[str, Any]:
+    """What holds at every rate of a family, and its operating points."""
+    points = [_point_facts(found.describe(rate)) for rate in found.rates]
+    common = {key: value for key, value in points[0].items() if all(point[key] == value for point in points)}
+    return {
+        "family": found.name,
+        "kbps": _range([point["kbps"] for point in points]),
+        **common,
+        "operating_points": [
+            {key: point[key] for key in ("codec", "kbps", "tokens_per_second", "frame_rates", "codebook_sizes")}
+            for point in points
+        ],
+    }

@@ -19,19 +19,19 @@ def measure_and_report(request: Request, options: argparse.Namespace) -> int:
     with Bar(total, unit="pair") as bar:
         summary = run(request, bar.advance)
     if not options.no_report and request.metrics:
-        _report(request.out)
+        _report(request.out, options)
     print(_in_words(summary, request), file=sys.stderr)
     return summary.exit_status
 
 
-def _report(run_folder: Path) -> None:
+def _report(run_folder: Path, options: argparse.Namespace) -> None:
     from codeczoo.benchmarks import report
 
     merged = records.load(run_folder)
     if not any(record["scores"] for record in merged):
         print(f"No score to report; why is in {run_folder / records.RECORDS_FILE}.", file=sys.stderr)
         return
-    written = report.write(merged, run_folder / "report")
+    written = report.write(merged, run_folder / "report", group_by=options.group_by, intervals=options.intervals)
     table = next((path for path in written if path.suffix == ".md"), None)
     if table is not None:
         print(table.read_text(encoding="utf-8"))

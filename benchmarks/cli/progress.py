@@ -1,4 +1,4 @@
-"""Progress bars on standard error: one line a piece of work, none where nobody is watching."""
+"""Progress bars on standard error, where somebody is watching: none in a log file or a pipe."""
 
 from __future__ import annotations
 
@@ -13,8 +13,16 @@ class Bar:
     def __init__(self, total: int, unit: str, description: str = "") -> None:
         from tqdm import tqdm
 
-        # mininterval: a log file that captures standard error gets a line a second at most.
-        self._bar = tqdm(total=total, unit=unit, desc=description, file=sys.stderr, dynamic_ncols=True, mininterval=1.0)
+        # disable=None: only on a terminal.
+        self._bar = tqdm(
+            total=total,
+            unit=unit,
+            unit_scale=unit == "B",
+            desc=description,
+            file=sys.stderr,
+            dynamic_ncols=True,
+            disable=None,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -33,6 +41,9 @@ class Bar:
 
     def advance(self, description: str, done: int) -> None:
         """Note `done` more units of work."""
-        if description != self._bar.desc.removesuffix(": "):
-            self._bar.set_description(description, refresh=False)
+        self._bar.set_description(description, refresh=False)
         self._bar.update(done)
+
+    def say(self, line: str) -> None:
+        """Print a line on standard error above the bar."""
+        self._bar.write(line, file=sys.stderr)

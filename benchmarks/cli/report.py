@@ -5,9 +5,18 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from . import options as shared
+
 _DESCRIPTION = """\
 Write tables (Markdown, CSV, LaTeX) and plots of quality against bitrate (PNG, PDF, SVG) from the records of one or
 several runs. Everything is computed from the records alone: no audio is read and no model is loaded.
+"""
+
+_EPILOG = """\
+examples:
+  codeczoo report runs/demo
+  codeczoo report runs/opus runs/mine --metrics pesq_wb stoi --intervals --out paper/tables
+  codeczoo report runs/mine --codecs 'opus@*' 'mine*' --group-by dataset
 """
 
 
@@ -16,18 +25,14 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "report",
         help="tables and Pareto plots from the records of runs",
         description=_DESCRIPTION,
+        epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders, or .jsonl files of records")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: RUN/report of the first run)")
-    parser.add_argument(
-        "--group-by",
-        choices=("corpus", "domain", "dataset"),
-        help="what tables and plots are split by (default: domain if there are several, else corpus)",
-    )
+    shared.add_report(parser)
     parser.add_argument("--metrics", nargs="+", metavar="NAME", help="only these metrics, in this order")
     parser.add_argument("--codecs", nargs="+", metavar="PATTERN", help="only operating points that match")
-    parser.add_argument("--intervals", action="store_true", help="print 95 %% confidence intervals in the tables")
     parser.set_defaults(run=run)
 
 

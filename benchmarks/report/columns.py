@@ -15,6 +15,7 @@ LABELS: dict[str, str] = {
     "pesq_wb": "PESQ",
     "stoi": "STOI",
     "vuv_f1": "V/UV F1",
+    "vuv_f1_yin": "V/UV F1 (YIN)",
     "pesq_nb": "PESQ-NB",
     "estoi": "ESTOI",
     "si_sdr": "SI-SDR",
@@ -24,6 +25,8 @@ LABELS: dict[str, str] = {
     "stft_distance": "STFT distance",
     "stft_distance_taae": "STFT distance (TAAE)",
     "f0_rmse_cents": "F0 RMSE",
+    "periodicity_rmse": "Periodicity RMSE",
+    "f0_rmse_cents_yin": "F0 RMSE (YIN)",
     "dnsmos_ovrl": "DNSMOS OVRL",
     "dnsmos_sig": "DNSMOS SIG",
     "dnsmos_bak": "DNSMOS BAK",
@@ -32,10 +35,12 @@ LABELS: dict[str, str] = {
 }
 """In the order of the columns: the four of WavTokenizer's Table 1 first."""
 
-MAIN = ("utmos", "pesq_wb", "stoi", "vuv_f1", "si_sdr", "mel_distance")
+MAIN = (
+    "utmos", "pesq_wb", "stoi", "vuv_f1", "vuv_f1_yin", "si_sdr_aligned", "mel_distance", "stft_distance", "distillmos",
+)  # fmt: skip
 """Metrics of the overview figure, as far as they were measured."""
 
-_DIGITS = {"pesq_wb": 3, "pesq_nb": 3, "stoi": 4, "estoi": 4, "vuv_f1": 4}
+_DIGITS = {"pesq_wb": 3, "pesq_nb": 3, "stoi": 4, "estoi": 4, "vuv_f1": 4, "vuv_f1_yin": 4}
 _UNIT_DIGITS = {"dB": 2, "MOS": 3, "cents": 1, "Hz": 1, "ms": 1, "1": 4, "": 4}
 _OTHER_DIGITS = 3
 

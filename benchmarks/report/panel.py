@@ -23,6 +23,8 @@ from .style import FRONTIER, MARKER_POINTS, REFERENCE, Style, bubble_diameter
 from .summary import Group
 
 _ONE_DECADE = 10.0
+ZERO = "pcm:"
+"""Families that are no codec to compare with, but the harness's zero."""
 _ORDINARY_RATE = 600.0
 
 
@@ -40,10 +42,14 @@ class Point:
 
 
 def points(group: Group, fact: Metric) -> list[Point]:
-    """Operating points of a group under a metric, by family and rising bitrate."""
+    """Operating points of a group under a metric, by family and rising bitrate.
+
+    PCM is left out beside others: it shows what the harness itself costs, and its bitrate would push all others into
+    a corner."""
     compared = group.comparable(fact.name)
     found = []
-    for row in group.rows:
+    coded = [row for row in group.rows if not row.family.startswith(ZERO)]
+    for row in coded or group.rows:
         cell = row.cells.get(fact.name)
         if cell is None or cell.mean is None or not row.bitrate.kbps:
             continue

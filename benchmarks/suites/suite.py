@@ -34,6 +34,9 @@ from typing import Any
 
 from codeczoo.benchmarks.errors import InvalidSuite, UnknownSuite
 
+GROUPS = ("corpus", "domain", "dataset")
+"""What a report can be split by."""
+
 
 @dataclass(frozen=True)
 class Suite:
@@ -52,7 +55,7 @@ class Suite:
     seed: int = 0
     segment_s: float | None = None
     group_by: str | None = None
-    """What the report's groups are; None: as the records suggest."""
+    """What the report's groups are, one of `GROUPS`; None: as the records suggest."""
     intervals: bool = False
     """Whether tables print confidence intervals."""
 
@@ -92,6 +95,9 @@ def _read(content: bytes, path: str) -> Suite:
     name = top.text("name")
     if not re.fullmatch(r"[\w-]+", name):
         raise InvalidSuite(f"{path}: {name!r} cannot name a suite; letters, digits, - and _ are taken.")
+    group_by = report.text("group_by", "") or None
+    if group_by is not None and group_by not in GROUPS:
+        raise InvalidSuite(f"{path}: `report.group_by` is {group_by!r}; one of {', '.join(GROUPS)} is needed.")
     return Suite(
         name=name,
         description=top.text("description"),
@@ -103,7 +109,7 @@ def _read(content: bytes, path: str) -> Suite:
         limit=corpus.whole("limit", lowest=1),
         seed=corpus.whole("seed", lowest=0) or 0,
         segment_s=corpus.positive("segment_s"),
-        group_by=report.text("group_by", "") or None,
+        group_by=group_by,
         intervals=report.truth("intervals"),
     )
 

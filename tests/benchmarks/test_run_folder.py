@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -121,6 +122,19 @@ def test_a_folder_of_something_else_is_refused_and_not_changed(tmp_path: Path) -
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
     with pytest.raises(InvalidRun, match="is a file"), RunFolder(tmp_path / "thesis.tex"):
         pass
+
+
+def test_packed_records_are_read_and_not_continued(tmp_path: Path) -> None:
+    with RunFolder(tmp_path) as folder:
+        folder.append(record("a.wav", scores={"stoi": 0.5}))
+    file = tmp_path / records.RECORDS_FILE
+    packed = tmp_path / f"{records.RECORDS_FILE}.gz"
+    packed.write_bytes(gzip.compress(file.read_bytes()))
+    file.unlink()
+    assert records.load(tmp_path) == records.load(packed) == [record("a.wav", scores={"stoi": 0.5})]
+    with pytest.raises(InvalidRun, match="unpack them first"), RunFolder(tmp_path):
+        pass
+    assert not file.exists()
 
 
 def test_two_processes_cannot_use_one_folder(tmp_path: Path) -> None:

@@ -362,6 +362,29 @@ def test_a_checkpoint_that_lacks_tensors_is_refused(made, monkeypatch, tmp_path:
         codecs.load("hf:org/dac@1q")
 
 
+def test_weight_norm_in_the_layout_of_older_checkpoints(made, monkeypatch, tmp_path: Path) -> None:
+    """The released EnCodec files name its two halves weight_g and weight_v."""
+    from safetensors.torch import load_file, save_file
+
+    source = made[1] / "org" / "encodec"
+    target = tmp_path / "org" / "encodec"
+    target.mkdir(parents=True)
+    (target / "config.json").write_bytes((source / "config.json").read_bytes())
+    old = {"parametrizations.weight.original0": "weight_g", "parametrizations.weight.original1": "weight_v"}
+    tensors = {}
+    for name, tensor in load_file(source / "model.safetensors").items():
+        for new_half, old_half in old.items():
+            name = name.replace(new_half, old_half)
+        tensors[name] = tensor
+    assert any(name.endswith("weight_g") for name in tensors)
+    save_file(tensors, target / "model.safetensors", metadata={"format": "pt"})
+    audio = standins.noise(1, 1, 3_000)
+    expected = codecs.load("hf:org/encodec@6kbps").encode(audio)
+    standins.use(monkeypatch, tmp_path)
+    found = codecs.load("hf:org/encodec@6kbps").encode(audio)
+    assert all(torch.equal(a, b) for a, b in zip(expected.codes, found.codes, strict=True))
+
+
 def test_a_registered_name_refuses_another_model(made) -> None:
     weights = standins.repository(made[1], "org/encodec")
     with pytest.raises(WeightsCorrupt, match="describes another model than mimi:24khz@8q"):

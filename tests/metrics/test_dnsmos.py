@@ -8,9 +8,6 @@ import pytest
 from codeczoo.metrics import MetricError, Undefined, score
 from codeczoo.metrics.dnsmos import DNSMOS, NAMES
 
-# speechmos imports requests, which warns of the versions of what it imports.
-pytestmark = pytest.mark.filterwarnings("ignore:.*doesn't match a supported version:Warning")
-
 
 @pytest.mark.parametrize("seconds", [0.3, 2.71, 3, 6.0123, 10.5, 26.0])
 def test_all_four_are_the_package_numbers(speech_16k, seconds):

@@ -144,7 +144,7 @@ def test_legends_stay_inside_their_figure(made):
             for number, box in enumerate(boxes):
                 assert figure.bbox.x0 <= box.x0
                 assert box.x1 <= figure.bbox.x1
-                assert not any(box.overlaps(axes.get_tightbbox()) for axes in figure.axes)
+                assert not any(box.overlaps(axes.get_tightbbox()) for axes in figure.axes if axes.get_visible())
                 assert not any(box.overlaps(other) for other in boxes[number + 1 :])
 
 
@@ -206,3 +206,12 @@ def test_points_are_by_family_and_rising_bitrate(made):
 )
 def test_bubbles_of_the_legend_are_round_rates(largest, examples):
     assert style.bubble_examples(largest) == examples
+
+
+def test_the_harness_zero_is_in_the_tables_and_not_in_the_plots(made):
+    records = [made.record(codec, "a.wav", {"pesq_wb": 4.0}) for codec in ("pcm:16", "opus@12kbps")]
+    group, summary = group_of(records, made)
+    assert {row.codec for row in group.rows} == {"pcm:16", "opus@12kbps"}
+    assert [point.codec for point in panel.points(group, summary.metrics[0])] == ["opus@12kbps"]
+    alone, summary = group_of(records[:1], made)
+    assert [point.codec for point in panel.points(alone, summary.metrics[0])] == ["pcm:16"]
