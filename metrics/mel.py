@@ -58,13 +58,18 @@ def _hz_of_mel(mel: Array, scale: Scale) -> Array:
 
 @lru_cache(maxsize=8)
 def mel_bands(sample_rate_hz: int, n_fft: int, bands: int, scale: Scale) -> Array:
-    """Triangular bands `[1 + n_fft/2, bands]` from 0 Hz to half the rate, equidistant on the mel scale. HTK's have
-    height 1, Slaney's area 1."""
+    """Triangular bands `[1 + n_fft/2, bands]` of the bins of an even n_fft: see `bands_of_bins`."""
+    return bands_of_bins(np.linspace(0.0, sample_rate_hz / 2, n_fft // 2 + 1), sample_rate_hz, bands, scale)
+
+
+def bands_of_bins(bins_hz: Array, sample_rate_hz: int, bands: int, scale: Scale) -> Array:
+    """Triangular bands `[bins, bands]` from 0 Hz to half the rate, equidistant on the mel scale. HTK's have height 1,
+    Slaney's area 1."""
     ends = _mel_of_hz(np.array([0.0, sample_rate_hz / 2]), scale)
     edges_hz = _hz_of_mel(np.linspace(ends[0], ends[1], bands + 2), scale)
-    bins_hz = np.linspace(0.0, sample_rate_hz / 2, n_fft // 2 + 1)[:, None]
     low, centre, high = edges_hz[:-2], edges_hz[1:-1], edges_hz[2:]
-    triangles = np.maximum(0.0, np.minimum((bins_hz - low) / (centre - low), (high - bins_hz) / (high - centre)))
+    bins = bins_hz[:, None]
+    triangles = np.maximum(0.0, np.minimum((bins - low) / (centre - low), (high - bins) / (high - centre)))
     return triangles * 2.0 / (high - low) if scale == "slaney" else triangles
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .base import Signal
 
-FRAMES_PER_BLOCK = 1024
+FRAMES_PER_BLOCK = 64
 
 Array = NDArray[np.float64]
 

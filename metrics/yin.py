@@ -47,7 +47,7 @@ VOICED_FROM = 0.45
 SURE_FROM = 0.9
 """Here real codecs rank by pitch error as they do by CREPE; from 0.45 on the errors are ten times as large."""
 LONGEST_S = 600.0
-BLOCK_FRAMES = 512
+BLOCK_FRAMES = 64
 NAMES = ("vuv_f1_yin", "f0_rmse_cents_yin")
 
 

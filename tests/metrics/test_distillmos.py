@@ -10,11 +10,11 @@ from codeczoo.metrics import MetricError, Undefined, score
 from codeczoo.metrics.distillmos import DISTILLMOS
 
 
-@pytest.mark.parametrize("seconds", [3, 9])
+@pytest.mark.parametrize("seconds", [0.1, 3, 6.01, 7.6, 9])
 def test_it_is_the_package_number(speech_16k, seconds, capsys):
     import distillmos
 
-    clip = np.resize(speech_16k, seconds * 16_000)
+    clip = np.resize(speech_16k, int(seconds * 16_000))
     model = distillmos.ConvTransformerSQAModel().eval()
     capsys.readouterr()
     with torch.no_grad():
