@@ -24,7 +24,7 @@ A run is a folder with `run.json` (what was asked, versions, hardware) and `reco
      "length_difference": 0,             samples of the estimate minus samples of the reference, before trimming
      "timing": {"encode_s": ..., "decode_s": ..., "encode_rtf": ..., "decode_rtf": ..., "threads": 1,
                 "device": "cpu", "warm_up": true, "busy_workers": 2},
-     "scoring_s": {"pesq_wb": 0.1}}      seconds of computing, under the first metric of each measure
+     "scoring_s": {"pesq_wb": 0.1}}      processor seconds, under the first metric of each measure
 
 Bits: `nominal` sum of frame rate x log2(entries) x seconds; `packed` the tokens really produced at ceil(log2(entries))
 bits each, plus `side`; `side` side information alone; `payload` bytes really produced, for byte codecs; `stated` for

@@ -185,7 +185,7 @@ def in_words(figures: Figures) -> str:
         "",
         "Seconds of the loop are wall time, in which a library may use every core; those of the runner are of one core "
         "each, so that two workers do two of them in a second of wall time. The runner's hold the analysis of the "
-        "reference, once a clip, and its own MOS scores, which the loop does not compute.",
+        "reference, once a clip.",
         "",
         "| step | plain loop (s) | runner (s on one core) |",
         "|---|--:|--:|",

@@ -33,6 +33,7 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     shared.add_report(parser)
     parser.add_argument("--metrics", nargs="+", metavar="NAME", help="only these metrics, in this order")
     parser.add_argument("--codecs", nargs="+", metavar="PATTERN", help="only operating points that match")
+    parser.add_argument("--no-figures", action="store_true", help="write tables only")
     parser.set_defaults(run=run)
 
 
@@ -50,7 +51,14 @@ def run(options: argparse.Namespace) -> int:
             raise InvalidRun(f"No record's codec matches {' or '.join(options.codecs)}.")
     first = options.runs[0]
     out = options.out or (first if first.is_dir() else first.parent) / "report"
-    written = report.write(merged, out, group_by=options.group_by, metrics=options.metrics, intervals=options.intervals)
+    written = report.write(
+        merged,
+        out,
+        group_by=options.group_by,
+        metrics=options.metrics,
+        intervals=options.intervals,
+        figures=not options.no_figures,
+    )
     tables = [path for path in written if path.suffix == ".md"]
     if tables:
         print(tables[0].read_text(encoding="utf-8"))
