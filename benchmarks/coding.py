@@ -66,10 +66,17 @@ class Stopwatch:
 
 
 def warm_up(codec: Codec, reference: Signal, sample_rate: int, device: str) -> None:
-    """Code up to a second of the clip without measuring it: first calls build plans and fill caches."""
-    spec = codec.spec
-    head = resample(np.asarray(reference[:sample_rate]), sample_rate, spec.sample_rate)
-    codec.decode(codec.encode(protocol.to_codec(head, spec).to(device)))
+    """Code up to a second of the clip without measuring it: first calls build plans and fill caches. Raises
+    StepFailed."""
+    head = resample(np.asarray(reference[:sample_rate]), sample_rate, codec.spec.sample_rate)
+    try:
+        encoded = codec.encode(protocol.to_codec(head, codec.spec).to(device))
+    except Exception as error:
+        raise StepFailed("encode", error) from error
+    try:
+        codec.decode(encoded)
+    except Exception as error:
+        raise StepFailed("decode", error) from error
 
 
 def code(

@@ -232,7 +232,7 @@ class _Runner:
         base["sample_rate"] = sample_rate
         try:
             if name not in warm and not _is_decoded(codec):
-                _step("encode", lambda: warm_up(codec, reference, sample_rate, self.request.device))
+                warm_up(codec, reference, sample_rate, self.request.device)
                 warm.add(name)
             stored = self._stored_tokens(codec, clip, sha256) if known is not None else None
             coded = code(codec, reference, sample_rate, self.request.device, self.folder.spool, stored)
@@ -348,10 +348,3 @@ def _codec_facts(spec: Spec) -> dict[str, Any]:
         "licence": spec.licence,
         "weights_licence": spec.weights_licence,
     }
-
-
-def _step(step: str, action: Callable[[], None]) -> None:
-    try:
-        action()
-    except Exception as error:
-        raise StepFailed(step, error) from error

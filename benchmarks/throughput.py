@@ -65,7 +65,7 @@ def compare(codecs: Sequence[str], corpus: Corpus, metrics: Sequence[str], worke
         out = Path(folder) / "run"
         _log.info("the runner, %d workers", workers)
         with Cost() as ours:
-            runner.run(Request(operating_points, corpus, tuple(metrics), out, workers=workers, threads=workers))
+            runner.run(Request(operating_points, corpus, tuple(metrics), out, workers=workers, threads=max(1, workers)))
         measured = records.load(out)
     _log.info("the plain loop")
     packages = plain_loop.load(metrics)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -80,17 +81,35 @@ def test_folders_come_before_the_users_cache(tmp_path, monkeypatch, no_weights):
 
 
 def test_fetch_asks_the_hub_for_the_file(monkeypatch, tmp_path, no_weights):
+    commit = "0123456789abcdef0123456789abcdef01234567"
     asked = []
+
+    class Hub:
+        def model_info(self, repo, *, revision, files_metadata):
+            asked.append((repo, revision, files_metadata))
+            lfs = SimpleNamespace(sha256=hashlib.sha256(b"weights").hexdigest())
+            return SimpleNamespace(sha=commit, siblings=[SimpleNamespace(rfilename="utmos_state_dict.pt", lfs=lfs)])
 
     def download(repo, file, *, revision, local_dir):
         asked.append((repo, file, revision))
         path = Path(local_dir) / file
-        path.write_bytes(b"weights")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
         return str(path)
 
+    monkeypatch.setattr("huggingface_hub.HfApi", Hub)
     monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    content = b"damaged"
+    with pytest.raises(MetricWeightsMissing, match="arrived damaged"):
+        weights.fetch(weights.UTMOS)
+    with pytest.raises(MetricWeightsMissing, match="is not on this machine"):
+        weights.find(weights.UTMOS)
+    content = b"weights"
     path = weights.fetch(weights.UTMOS)
-    assert asked == [("Blinorot/UTMOS-PyTorch", "utmos_state_dict.pt", weights.UTMOS.hub_revision)]
+    assert asked[-2:] == [
+        ("Blinorot/UTMOS-PyTorch", weights.UTMOS.hub_revision, True),
+        ("Blinorot/UTMOS-PyTorch", "utmos_state_dict.pt", commit),
+    ]
     assert weights.find(weights.UTMOS) == path
 
 
