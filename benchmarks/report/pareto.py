@@ -191,8 +191,11 @@ def _notes(group: Group, fact: Metric, found: Sequence[Point]) -> list[str]:
     if apart := [point.codec for point in found if not point.compared]:
         notes.append(_apart(apart))
     drawn = {point.codec for point in found}
-    if absent := [row.codec for row in group.rows if fact.name in row.cells and row.codec not in drawn]:
-        notes.append(f"Without a value: {_named(absent)}.")
+    left_out = [row for row in group.rows if fact.name in row.cells and row.codec not in drawn]
+    if absent := [row.codec for row in left_out if row.cells[fact.name].mean is None or not row.bitrate.kbps]:
+        notes.append(f"Without a value or bitrate: {_named(absent)}.")
+    if zero := [row.codec for row in left_out if row.codec not in absent]:
+        notes.append(f"In the table alone: {_named(zero)}.")
     if any(row.bitrate.kind == "stated" for row in group.rows if row.codec in drawn):
         notes.append("Bitrates of audio decoded elsewhere are as stated.")
     return notes

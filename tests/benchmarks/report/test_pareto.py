@@ -111,7 +111,7 @@ def test_the_overview_says_what_it_leaves_out(made):
 
 def test_codecs_without_a_value_are_named(made):
     records = [made.record("a", "1", {"stoi": 0.5}), made.record("b", "1", undefined={"stoi": "silence"})]
-    assert "Without a value: b." in texts(drawn(records, made, "stoi"))
+    assert "Without a value or bitrate: b." in texts(drawn(records, made, "stoi"))
 
 
 def test_forty_points_are_named_without_overlap(made):
@@ -213,5 +213,6 @@ def test_the_harness_zero_is_in_the_tables_and_not_in_the_plots(made):
     group, summary = group_of(records, made)
     assert {row.codec for row in group.rows} == {"pcm:16", "opus@12kbps"}
     assert [point.codec for point in panel.points(group, summary.metrics[0])] == ["opus@12kbps"]
+    assert "In the table alone: pcm:16." in texts(drawn(records, made, "pesq_wb"))
     alone, summary = group_of(records[:1], made)
     assert [point.codec for point in panel.points(alone, summary.metrics[0])] == ["pcm:16"]
