@@ -67,9 +67,10 @@ class ScoringPool:
     def _submit(self, job: ScoringJob) -> None:
         try:
             future = self._start().submit(score_job, job)
-        except BrokenProcessPool:
-            # The pool broke between two calls: its other jobs are found broken, and run again, by `_collect`.
-            self._shut_down(wait=False)
+        except (BrokenProcessPool, ValueError, OSError):
+            # The pool broke between two calls, or is being torn down just now: a worker that it starts for this job
+            # then fails for want of a pipe. Its other jobs are found broken or cancelled, and run again, by `_collect`.
+            self._shut_down(wait=True)
             future = self._start().submit(score_job, job)
         self._running[future] = job
 

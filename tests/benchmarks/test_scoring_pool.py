@@ -10,11 +10,15 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from codeczoo.benchmarks import corpora, records
+from codeczoo.benchmarks import audio, corpora, records, scoring_pool
+from codeczoo.benchmarks.clip import Clip
+from codeczoo.benchmarks.scoring import Estimate, ScoringJob
 
 SCRIPT = """\
 import os, signal, sys
@@ -134,6 +138,33 @@ def test_jobs_handed_in_after_the_break_and_before_it_is_noticed_are_done(tmp_pa
     assert done.returncode == 0, done.stderr
     expected = [f"{clips[4].name} fragile", *(clip.name for clip in clips[:4])]
     assert sorted(done.stdout.splitlines()) == sorted(expected)
+
+
+def test_a_pool_that_breaks_while_it_takes_a_job_is_replaced(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, demo_clips: list[Clip]
+) -> None:
+    """A pool that is torn down while it starts a worker for a job raises ValueError: bad value(s) in fds_to_keep."""
+    calls: list[int] = []
+
+    class Breaking(ProcessPoolExecutor):
+        def submit(self, *what: Any) -> Future[Any]:
+            future = super().submit(*what)
+            calls.append(1)
+            if len(calls) == 2:
+                raise ValueError("bad value(s) in fds_to_keep")
+            return future
+
+    monkeypatch.setattr(scoring_pool, "ProcessPoolExecutor", Breaking)
+    done: list[str] = []
+    with scoring_pool.ScoringPool(2) as pool:
+        for clip in demo_clips:
+            mono, rate = audio.read_mono(clip.path)
+            estimate = Estimate("x", mono * 0.5 + 0.001, rate, ("stoi",))
+            job = ScoringJob(clip, audio.content_sha256(clip), (estimate,), tmp_path)
+            done += [finished.clip.name for finished, (result,) in pool.run(job) if not result.failed]
+        done += [finished.clip.name for finished, (result,) in pool.finish() if not result.failed]
+    assert len(calls) > len(demo_clips)
+    assert sorted(done) == sorted(clip.name for clip in demo_clips)
 
 
 def test_lengths_tell_the_victim(demo_audio: Path) -> None:
