@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,15 @@ class StepFailed(Exception):
         self.cause = cause
 
 
+@contextmanager
+def _step(name: str) -> Iterator[None]:
+    """Whatever a codec raises in here is a failure of this step."""
+    try:
+        yield
+    except Exception as error:
+        raise StepFailed(name, error) from error
+
+
 class Stopwatch:
     """Seconds spent in a step; waits for a GPU to finish before it looks at the clock."""
 
@@ -69,14 +79,10 @@ def warm_up(codec: Codec, reference: Signal, sample_rate: int, device: str) -> N
     """Code up to a second of the clip without measuring it: first calls build plans and fill caches. Raises
     StepFailed."""
     head = resample(np.asarray(reference[:sample_rate]), sample_rate, codec.spec.sample_rate)
-    try:
+    with _step("encode"):
         encoded = codec.encode(protocol.to_codec(head, codec.spec).to(device))
-    except Exception as error:
-        raise StepFailed("encode", error) from error
-    try:
+    with _step("decode"):
         codec.decode(encoded)
-    except Exception as error:
-        raise StepFailed("decode", error) from error
 
 
 def code(
@@ -113,20 +119,15 @@ def _encode_whole(
     if known is not None:
         return known, clipped
     audio = protocol.to_codec(mono, codec.spec).to(device)
-    try:
-        with watch:
-            return codec.encode(audio), clipped
-    except Exception as error:
-        raise StepFailed("encode", error) from error
+    with _step("encode"), watch:
+        return codec.encode(audio), clipped
 
 
 def _decode_whole(codec: Codec, encoded: Encoded, watch: Stopwatch) -> tuple[Audio, int]:
-    try:
+    with _step("decode"):
         with watch:
             decoded = codec.decode(encoded)
         mono = protocol.from_codec(decoded)
-    except Exception as error:
-        raise StepFailed("decode", error) from error
     return mono, protocol.clipped_samples(mono)
 
 
@@ -156,11 +157,8 @@ def _encode_blocks(
         for _ in blocks():
             pass
         return known, clipped
-    try:
-        with watch:
-            encoded = codec.encode_blocks(blocks())
-    except Exception as error:
-        raise StepFailed("encode", error) from error
+    with _step("encode"), watch:
+        encoded = codec.encode_blocks(blocks())
     watch.seconds -= feeding.seconds
     return encoded, clipped
 
@@ -180,7 +178,5 @@ def _decode_blocks(codec: StreamingCodec, encoded: Encoded, watch: Stopwatch, sp
             clipped += protocol.clipped_samples(mono)
             yield mono
 
-    try:
+    with _step("decode"):
         return protocol.to_disk(blocks(), spool), clipped
-    except Exception as error:
-        raise StepFailed("decode", error) from error

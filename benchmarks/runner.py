@@ -66,15 +66,6 @@ class Summary:
         return 3 if self.undefined else 0
 
 
-@dataclass
-class _Pending:
-    """One (codec, clip) on its way to a record."""
-
-    codec: Codec
-    metrics: tuple[str, ...]
-    base: Record
-
-
 Progress = Callable[[str, int], None]
 """Called with a family's name and how many (codec, clip) pairs have just been finished."""
 
@@ -112,7 +103,8 @@ class _Runner:
         self.hashes = hashes
         self.summary = summary
         self.progress = progress
-        self.pending: dict[tuple[str, str], _Pending] = {}
+        self.pending: dict[tuple[str, str], Record] = {}
+        """(codec, clip) -> its record, coded and waiting for its scores."""
         self.family = ""
         self.threads_set = False
         self.split_jobs = len(request.corpus) < _FEW_CLIPS_A_WORKER * max(1, request.workers)
@@ -244,7 +236,7 @@ class _Runner:
             if self.request.keep_tokens and not _is_decoded(codec):
                 path = self.folder.token_file(name, self.request.corpus.name, clip.name)
                 tokens.save(path, coded.encoded, codec, clip=clip.name, clip_sha256=sha256)
-        self.pending[name, clip.name] = _Pending(codec, metrics, base)
+        self.pending[name, clip.name] = base
         return Estimate(name, coded.estimate, codec.spec.decoded_sample_rate, metrics)
 
     def _stored_tokens(self, codec: Codec, clip: Clip, sha256: str) -> Encoded | None:
@@ -305,8 +297,7 @@ class _Runner:
 
     def _write(self, job: ScoringJob, results: list[ScoringResult]) -> None:
         for result in results:
-            pending = self.pending.pop((result.codec, job.clip.name))
-            record = pending.base
+            record = self.pending.pop((result.codec, job.clip.name))
             record.update(
                 scores=result.scores,
                 undefined=result.undefined,
