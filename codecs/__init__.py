@@ -10,6 +10,7 @@ package imports no torch; a codec's own packages are imported when it is loaded.
 
 from .base import Codec, EmbeddingCodec, Encoded, Family, Spec, StreamingCodec
 from .errors import (
+    CodebookMissing,
     CodecError,
     DecodedAudioMissing,
     InvalidAudio,
@@ -24,6 +25,7 @@ from .names import Name, parse
 from .registry import expand, families, family, load, names, spec
 
 __all__ = [
+    "CodebookMissing",
     "Codec",
     "CodecError",
     "DecodedAudioMissing",

@@ -6,6 +6,7 @@ CodecError                  base of all below; its text is a sentence for the us
 ├── MissingDependency       an optional package is not installed; the extra is named
 ├── WeightsMissing          weights are not on this machine; how to get them is said
 ├── WeightsCorrupt          weights are there, but not the ones this codec is defined by
+├── CodebookMissing         a quantizer is used before its codebook was learnt or loaded
 ├── InvalidAudio            the audio breaks the contract (shape, dtype, NaN, empty)
 ├── InvalidTokens           tokens break the contract, or belong to another codec
 └── DecodedAudioMissing     `decoded:DIR` holds no usable file for a clip
@@ -36,6 +37,10 @@ class WeightsMissing(CodecError):
 
 class WeightsCorrupt(CodecError):
     """A weight file's checksum, size or layout is not the declared one."""
+
+
+class CodebookMissing(CodecError):
+    """A quantizer is asked for tokens or features before there is a codebook."""
 
 
 class InvalidAudio(CodecError):

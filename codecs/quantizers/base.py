@@ -1,0 +1,162 @@
+"""The contract of a quantizer: continuous features to entries of codebooks, and back.
+
+Notation as in `codeczoo.codecs.base`: B clips, D width, N frames, K codebooks; *entries* are the vectors of a codebook,
+and *rows* are the frames of all clips laid flat, `[M, D]`.
+
+Conventions
+- Features are floating point `[B, D, N]`. Searching and learning are float32 whatever the features' dtype, under
+  autocast too; what `forward` gives back has the features' dtype.
+- Codes are int64 `[B, K, N]`, coarse first: `codes[b, k, n]` is the entry of codebook k that frame n is made of. That
+  holds for every quantizer. Where a codebook works at a coarser rate, one token stands for `strides[k]` frames, and its
+  code is repeated over them; `to_tokens` leaves the repetitions out and `from_tokens` puts them back. So N is never
+  lost, and decoding is one rule for all: frame by frame.
+- Gradients pass straight through: `quantized` is exactly `decode(codes)`, and its gradient is that of `features`.
+- A codebook that learns from averages does not change in `forward`. Training forwards stage what they saw; `update`,
+  called once an optimiser step on every process, applies it. So several forwards of one step (gradient accumulation)
+  are one batch, exactly. A step that is skipped (NaN) calls `discard` instead.
+- Random draws (first entries, replaced entries, dropout) are made on the CPU from torch's global generator: who saves
+  `torch.get_rng_state()` and the state dict between two steps resumes bit for bit.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from codeczoo.codecs.errors import InvalidTokens
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """What a quantizer makes of features `[B, D, N]`."""
+
+    quantized: Tensor
+    """`[B, D, N]` in the features' dtype, with the straight-through gradient."""
+    codes: Tensor
+    """int64 `[B, K, N]`."""
+    loss: Tensor
+    """float32 scalar, unweighted: what pulls features and entries together; 0 in eval and where there is none."""
+    statistics: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+    """Of this batch on this process, float32 `[K]` each: `utilisation`, `perplexity`, and what a method adds."""
+
+
+class Quantizer(nn.Module, ABC):
+    """Base of all quantizers: `forward` in training, `encode` and `decode` to use it."""
+
+    def __init__(self, dim: int, codebook_sizes: tuple[int, ...], strides: tuple[int, ...] | None = None) -> None:
+        super().__init__()
+        if dim < 1 or not codebook_sizes or min(codebook_sizes) < 1:
+            raise ValueError(
+                f"A quantizer has features at least 1 wide and codebooks with at least 1 entry; got width {dim} and "
+                f"codebooks of {codebook_sizes} entries."
+            )
+        self.dim = dim
+        """D, width of the features."""
+        self.codebook_sizes = codebook_sizes
+        """Entries of each of the K codebooks, coarse first."""
+        self.strides = strides or (1,) * len(codebook_sizes)
+        """Frames that one token of each codebook stands for."""
+
+    @abstractmethod
+    def forward(self, features: Tensor) -> Quantized:
+        """Features `[B, D, N]` to what the decoder is given. In training mode it stages what `update` learns from."""
+
+    @abstractmethod
+    def encode(self, features: Tensor) -> Tensor:
+        """Features `[B, D, N]` to codes int64 `[B, K, N]`; nothing is staged or changed, in any mode."""
+
+    @abstractmethod
+    def decode(self, codes: Tensor) -> Tensor:
+        """Codes int64 `[B, K, N]` to float32 features `[B, D, N]`."""
+
+    def update(self) -> None:
+        """Learn from the training forwards since the last call. Once an optimiser step, on every process."""
+        for inner in _outermost(self):
+            inner.update()
+
+    def discard(self) -> None:
+        """Forget what training forwards have staged since the last `update`, on this process."""
+        for inner in _outermost(self):
+            inner.discard()
+
+    def to_tokens(self, codes: Tensor) -> tuple[Tensor, ...]:
+        """Codes `[B, K, N]` to what is sent, one int64 `[B, ceil(N / stride)]` a codebook (`Encoded.codes`)."""
+        self.check_codes(codes)
+        sent = tuple(codes[:, k, ::stride] for k, stride in enumerate(self.strides))
+        if not torch.equal(self.from_tokens(sent, codes.shape[-1]), codes):
+            raise InvalidTokens(
+                f"A token of the codebooks stands for {self.strides} frames, so codes repeat over them; these do not. "
+                "Give codes as `encode` gives them."
+            )
+        return sent
+
+    def from_tokens(self, tokens: tuple[Tensor, ...], frames: int) -> Tensor:
+        """What was sent, back to codes `[B, K, frames]`."""
+        counts = tuple(sent.shape[-1] for sent in tokens)
+        expected = tuple(-(-frames // stride) for stride in self.strides)
+        if counts != expected:
+            raise InvalidTokens(f"{frames} frames are {expected} tokens of the codebooks; got {counts}.")
+        spread = [sent.repeat_interleave(k, dim=-1)[:, :frames] for sent, k in zip(tokens, self.strides, strict=True)]
+        return torch.stack(spread, dim=1)
+
+    def check_features(self, features: Tensor) -> None:
+        """Raise ValueError unless these are floating-point `[B, D, N]`."""
+        if features.dim() != 3 or features.shape[1] != self.dim or not features.is_floating_point():
+            got = f"{features.dtype} {tuple(features.shape)}"
+            raise ValueError(f"This quantizer takes floating-point features [B, {self.dim}, N]; got {got}.")
+
+    def check_codes(self, codes: Tensor) -> None:
+        """Raise InvalidTokens unless these are int64 `[B, K, N]` within the codebooks."""
+        count = len(self.codebook_sizes)
+        if codes.dim() != 3 or codes.shape[1] != count or codes.dtype != torch.int64:
+            got = f"{codes.dtype} {tuple(codes.shape)}"
+            raise InvalidTokens(f"This quantizer takes int64 codes [B, {count}, N]; got {got}.")
+        if not codes.numel():
+            return
+        low, high = codes.amin(dim=(0, 2)).tolist(), codes.amax(dim=(0, 2)).tolist()
+        for k, entries in enumerate(self.codebook_sizes):
+            if low[k] < 0 or high[k] >= entries:
+                raise InvalidTokens(f"Codebook {k} has {entries} entries; got codes {low[k]} to {high[k]}.")
+
+
+def _outermost(module: nn.Module) -> Iterator[Quantizer]:
+    """The quantizers inside a module that are not inside another one of these."""
+    for child in module.children():
+        if isinstance(child, Quantizer):
+            yield child
+        else:
+            yield from _outermost(child)
+
+
+def to_rows(features: Tensor) -> Tensor:
+    """`[B, D, N]` to float32 rows `[B N, D]`."""
+    return features.transpose(1, 2).reshape(-1, features.shape[1]).float()
+
+
+def from_rows(rows: Tensor, batch: int, frames: int) -> Tensor:
+    """Rows `[B N, D]` back to `[B, D, N]`."""
+    return rows.reshape(batch, frames, rows.shape[1]).transpose(1, 2)
+
+
+def straight_through(features: Tensor, quantized: Tensor) -> Tensor:
+    """The value of `quantized`, to the last bit, in the dtype and with the gradient of `features`."""
+    return quantized.detach().to(features.dtype) + (features - features.detach())
+
+
+def usage(codes: Tensor, codebook_sizes: tuple[int, ...]) -> dict[str, Tensor]:
+    """How a batch of codes `[B, K, N]` uses the codebooks, float32 `[K]` each.
+
+    `utilisation` is the share of entries that occur; `perplexity` is 2 to the entropy in bits, the number of entries
+    that would carry as much if all were equally frequent (0 without codes).
+    """
+    utilisation, perplexity = [], []
+    for k, entries in enumerate(codebook_sizes):
+        counts = torch.bincount(codes[:, k].reshape(-1), minlength=entries).float()
+        share = counts / counts.sum().clamp(min=1)
+        utilisation.append((counts > 0).float().mean())
+        perplexity.append(torch.special.entr(share).sum().exp() * (counts.sum() > 0))
+    return {"utilisation": torch.stack(utilisation), "perplexity": torch.stack(perplexity)}
