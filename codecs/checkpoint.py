@@ -1,0 +1,93 @@
+"""Tensors from a file of unknown origin: a safetensors file, or a pickle of PyTorch of which nothing is executed.
+
+A pickle is read with `weights_only=True`: one that holds more than tensors and plain containers is refused. A zip
+archive, which `torch.save` writes, states a checksum of every member; they are checked, since PyTorch does not.
+"""
+
+from __future__ import annotations
+
+import pickle
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .errors import WeightsCorrupt, WeightsMissing
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors by name, and the metadata of a safetensors file. Of a training checkpoint: those of its `state_dict`.
+
+    Raises WeightsMissing where there is no such file, WeightsCorrupt where it is damaged or not of tensors.
+    """
+    if not path.is_file():
+        raise WeightsMissing(f"There is no checkpoint {path}.")
+    if path.suffix == ".safetensors":
+        return _safetensors(path)
+    return _pickled(path), {}
+
+
+def _safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise WeightsCorrupt(f"{path} is not a safetensors file, or damaged: {error}.") from error
+
+
+def _pickled(path: Path) -> dict[str, Tensor]:
+    _check_archive(path)
+    try:
+        # Mapped, so that the optimizer's states, half of a training checkpoint, are never read.
+        stored: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except pickle.UnpicklingError as error:
+        raise WeightsCorrupt(
+            f"{path} is not a checkpoint of tensors alone: {_first_line(error)} Nothing of it was executed."
+        ) from error
+    except (RuntimeError, EOFError, KeyError, TypeError, ValueError, AttributeError, IndexError, OSError) as error:
+        raise WeightsCorrupt(f"{path} is not a checkpoint of PyTorch, or damaged: {_first_line(error)}") from error
+    state = stored.get("state_dict", stored) if isinstance(stored, dict) else None
+    if not isinstance(state, dict) or not state:
+        raise WeightsCorrupt(f"{path} holds no state_dict; a checkpoint is a table from names to tensors.")
+    for name, value in state.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            raise WeightsCorrupt(f"{path}: {name!r} of its state_dict is {type(value).__name__}, not a tensor.")
+    return state
+
+
+def _check_archive(path: Path) -> None:
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError) as error:
+        raise WeightsCorrupt(f"{path} is a damaged archive: {error}.") from error
+    if damaged is not None:
+        raise WeightsCorrupt(f"{path} is damaged: {damaged} in it differs from its checksum. Fetch it again.")
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0]
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write a safetensors file in one step: at any instant there is the old file, or the new one, whole."""
+    from safetensors.torch import save_file
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False) as file:
+        part = Path(file.name)
+    try:
+        kept = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
+        save_file(kept, part, dict(metadata))
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,110 @@
+"""Convolutions of SEANet as EnCodec pads them (Défossez et al., 2022, section 3.2; encodec/modules/conv.py).
+
+Conventions. A convolution of stride s turns L steps into ceil(L / s). Its input is mirrored at both ends by
+(kernel span - s) steps in all, the odd one on the left; steps that complete the last window come from the mirror too.
+A transposed convolution of stride s turns N steps into N s.
+
+A clip inside a batch may be shorter than the batch: with `lengths` each clip is mirrored at its own end, so that it
+gets the features that it gets alone; what lies behind its end is without meaning.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .weight_norm import WeightNormed
+
+
+def conv_init(module: nn.Conv1d | nn.ConvTranspose1d) -> tuple[Tensor, Tensor]:
+    """Weight and bias as PyTorch initialises them."""
+    assert module.bias is not None
+    return module.weight.detach(), module.bias.detach()
+
+
+class Conv1d(WeightNormed):
+    """Weight-normed, mirror-padded convolution: `[B, C_in, L]` to `[B, C_out, ceil(L / stride)]`."""
+
+    def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: int = 1, dilation: int = 1) -> None:
+        super().__init__(*conv_init(nn.Conv1d(channels_in, channels_out, kernel)))
+        self.stride = stride
+        self.dilation = dilation
+        padding = (kernel - 1) * dilation + 1 - stride
+        self.right = padding // 2
+        self.left = padding - self.right
+
+    def out_lengths(self, lengths: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        """Steps out for steps in."""
+        return None if lengths is None else tuple(-(-length // self.stride) for length in lengths)
+
+    def forward(self, x: Tensor, lengths: tuple[int, ...] | None = None) -> Tensor:
+        return F.conv1d(self._padded(x, lengths), self.kernel(), self.bias, self.stride, dilation=self.dilation)
+
+    def _padded(self, x: Tensor, lengths: tuple[int, ...] | None) -> Tensor:
+        if lengths is None:
+            return self._mirrored(x)
+        longest = self.left + math.ceil(x.shape[-1] / self.stride) * self.stride + self.right
+        padded = x.new_zeros(*x.shape[:-1], longest)
+        for index, length in enumerate(lengths):
+            clip = self._mirrored(x[index : index + 1, :, :length])
+            padded[index, :, : clip.shape[-1]] = clip[0]
+        return padded
+
+    def _mirrored(self, x: Tensor) -> Tensor:
+        right = self.right + -x.shape[-1] % self.stride
+        if self.left == right == 0:
+            return x
+        # A clip no longer than its mirror image is lengthened by zeros first, as the reference does.
+        missing = max(0, max(self.left, right) - x.shape[-1] + 1)
+        padded = F.pad(F.pad(x, (0, missing)), (self.left, right), mode="reflect")
+        return padded[..., : padded.shape[-1] - missing]
+
+
+class ConvTranspose1d(WeightNormed):
+    """Weight-normed transposed convolution: `[B, C_in, N]` to `[B, C_out, N stride]`."""
+
+    def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: int) -> None:
+        super().__init__(*conv_init(nn.ConvTranspose1d(channels_in, channels_out, kernel)))
+        self.stride = stride
+        surplus = kernel - stride
+        self.right = surplus // 2
+        self.left = surplus - self.right
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.conv_transpose1d(x, self.kernel(), self.bias, self.stride)
+        return y[..., self.left : y.shape[-1] - self.right]
+
+
+class Residual(nn.Module):
+    """The residual unit of SEANet: ELU, conv k, ELU, conv 1, beside a 1 x 1 convolution: `[B, C, L]` to `[B, C, L]`."""
+
+    def __init__(self, channels: int, kernel: int, dilation: int, compress: int) -> None:
+        super().__init__()
+        hidden = channels // compress
+        self.block = nn.ModuleList(
+            [nn.ELU(), Conv1d(channels, hidden, kernel, dilation=dilation), nn.ELU(), Conv1d(hidden, channels, 1)]
+        )
+        self.shortcut = Conv1d(channels, channels, 1)
+
+    def forward(self, x: Tensor, lengths: tuple[int, ...] | None = None) -> Tensor:
+        first, conv, second, project = self.block
+        return self.shortcut(x, lengths) + project(second(conv(first(x), lengths)), lengths)
+
+
+class Lstm(nn.Module):
+    """A unidirectional LSTM with a skip connection around it: `[B, D, N]` to `[B, D, N]`."""
+
+    def __init__(self, width: int, layers: int) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(width, width, layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.resume(x, None)[0]
+
+    def resume(self, x: Tensor, state: tuple[Tensor, Tensor] | None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """The same with the state after the steps before `x` (None: from the start), and the state after it."""
+        steps = x.permute(2, 0, 1).contiguous()
+        y, last = self.lstm(steps, state)
+        return (y + steps).permute(1, 2, 0), last

@@ -1,0 +1,114 @@
+"""SEANet, the convolutional encoder and decoder of EnCodec (Défossez et al., 2022, section 3.2), non-causal.
+
+Encoder: a convolution, then stages of residual units and a strided convolution that doubles the width, an LSTM, a
+convolution. Decoder: its mirror image, by transposed convolutions. Layers keep the numbers of the published
+implementation (encodec/modules/seanet.py), activations counted, so that checkpoints load by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from .convolution import Conv1d, ConvTranspose1d, Lstm, Residual
+
+
+@dataclass(frozen=True)
+class SeanetConfig:
+    """Hyper-parameters of one encoder or decoder."""
+
+    strides: tuple[int, ...] = (2, 4, 5, 8)
+    """Of the encoder's stages in order; a decoder goes through them backwards."""
+    width: int = 32
+    """Channels after the first convolution; doubled by every stage."""
+    dimension: int = 512
+    """Channels of the features, D."""
+    residual_layers: int = 1
+    """Residual units a stage, dilated by 1, 2, 4, ..."""
+    lstm_layers: int = 2
+    kernel: int = 7
+    last_kernel: int = 7
+    residual_kernel: int = 3
+    compress: int = 2
+    """Residual units are narrower inside by this factor."""
+
+    @property
+    def hop(self) -> int:
+        """Samples a frame."""
+        hop = 1
+        for stride in self.strides:
+            hop *= stride
+        return hop
+
+    @property
+    def widest(self) -> int:
+        return self.width * 2 ** len(self.strides)
+
+
+def _residuals(config: SeanetConfig, width: int) -> Iterator[nn.Module]:
+    for index in range(config.residual_layers):
+        yield Residual(width, config.residual_kernel, 2**index, config.compress)
+
+
+class SeanetEncoder(nn.Module):
+    """Audio `[B, 1, T]` to features `[B, D, ceil(T / hop)]`."""
+
+    def __init__(self, config: SeanetConfig) -> None:
+        super().__init__()
+        self.hop = config.hop
+        self.model = nn.ModuleList(self._layers(config))
+
+    @staticmethod
+    def _layers(config: SeanetConfig) -> Iterator[nn.Module]:
+        width = config.width
+        yield Conv1d(1, width, config.kernel)
+        for stride in config.strides:
+            yield from _residuals(config, width)
+            yield nn.ELU()
+            yield Conv1d(width, 2 * width, 2 * stride, stride)
+            width *= 2
+        if config.lstm_layers:
+            yield Lstm(width, config.lstm_layers)
+        yield nn.ELU()
+        yield Conv1d(width, config.dimension, config.last_kernel)
+
+    def forward(self, audio: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
+        """With `lengths` (samples of each clip) every clip of the batch gets the features that it gets alone."""
+        x = audio
+        steps = None if lengths is None else tuple(lengths)
+        for layer in self.model:
+            if isinstance(layer, Conv1d):
+                x = layer(x, steps)
+                steps = layer.out_lengths(steps)
+            elif isinstance(layer, Residual):
+                x = layer(x, steps)
+            else:
+                x = layer(x)
+        return x
+
+
+class SeanetDecoder(nn.Module):
+    """Features `[B, D, N]` to audio `[B, 1, N hop]`."""
+
+    def __init__(self, config: SeanetConfig) -> None:
+        super().__init__()
+        self.model = nn.Sequential(*self._layers(config))
+
+    @staticmethod
+    def _layers(config: SeanetConfig) -> Iterator[nn.Module]:
+        width = config.widest
+        yield Conv1d(config.dimension, width, config.kernel)
+        if config.lstm_layers:
+            yield Lstm(width, config.lstm_layers)
+        for stride in reversed(config.strides):
+            yield nn.ELU()
+            yield ConvTranspose1d(width, width // 2, 2 * stride, stride)
+            width //= 2
+            yield from _residuals(config, width)
+        yield nn.ELU()
+        yield Conv1d(width, 1, config.last_kernel)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.model(features)

@@ -1,0 +1,53 @@
+"""Weight normalisation (Salimans & Kingma, 2016): a kernel stored as direction `weight_v` and length `weight_g`.
+
+    weight = weight_g * weight_v / |weight_v|,  the norm taken over all axes but the first
+
+The two tensors have the names that published checkpoints use. A model that only infers folds them into one kernel.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+def normalised_weight(weight_v: Tensor, weight_g: Tensor) -> Tensor:
+    """The kernel of a direction `[O, ...]` and a length `[O, 1, ...]`."""
+    return weight_v * (weight_g / norm(weight_v))
+
+
+def norm(weight: Tensor) -> Tensor:
+    """Euclidean norm of each slice along the first axis, `[O, 1, ...]`."""
+    return torch.linalg.vector_norm(weight, dim=tuple(range(1, weight.dim())), keepdim=True)
+
+
+class WeightNormed(nn.Module):
+    """Holds one kernel, as direction and length, or folded. Sub-classes convolve with `kernel()`."""
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.weight_g: nn.Parameter | None = nn.Parameter(norm(weight))
+        self.weight_v: nn.Parameter | None = nn.Parameter(weight)
+        self.weight: nn.Parameter | None = None
+        self.bias = nn.Parameter(bias)
+
+    def kernel(self) -> Tensor:
+        """The kernel to convolve with."""
+        if self.weight is not None:
+            return self.weight
+        assert self.weight_v is not None
+        assert self.weight_g is not None
+        return normalised_weight(self.weight_v, self.weight_g)
+
+    def fold(self) -> None:
+        """Keep the kernel alone: what inference needs. Training from it on would train another parametrisation."""
+        if self.weight is None:
+            self.weight = nn.Parameter(self.kernel().detach().clone(), requires_grad=False)
+            self.weight_g = self.weight_v = None
+
+
+def fold_weight_norm(module: nn.Module) -> None:
+    """Fold every weight-normed kernel inside `module`."""
+    for part in module.modules():
+        if isinstance(part, WeightNormed):
+            part.fold()

@@ -1,0 +1,178 @@
+"""WavTokenizer (Ji et al., 2024, arXiv 2408.16532): speech, music and sound as one stream of 40 or 75 tokens a second.
+
+    audio -> SEANet encoder -> one codebook of 4096 entries -> Vocos with attention -> inverse STFT -> audio
+             (section 3.1)     (section 3.2)                   (section 3.3)
+
+Notation of shapes: `codeczoo.codecs.base`. A clip of T samples is ceil(T / hop) tokens, and N tokens are N hop samples.
+
+Source: the paper, and the published implementation https://github.com/jishengpeng/WavTokenizer (MIT) at commit 5cf440d,
+whose checkpoints load unchanged. What it can do and this cannot: nothing that works there. What differs: an audio batch
+may hold clips of unequal lengths, the decoder gives exactly the samples asked for, and training is another
+(`codeczoo.codecs.training`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from .errors import CodecError, InvalidAudio, InvalidTokens
+from .layers.fourier_head import FourierHead
+from .layers.seanet import SeanetConfig, SeanetDecoder, SeanetEncoder
+from .layers.vocos import VocosBackbone, VocosConfig
+from .layers.weight_norm import fold_weight_norm
+from .quantizers.vector import VectorQuantizer
+
+
+@dataclass(frozen=True)
+class WavTokenizerConfig:
+    """Hyper-parameters. The defaults are the published model of 75 tokens a second; 40: `strides=(4, 5, 5, 6)`."""
+
+    sample_rate: int = 24_000
+    """Hz. Not in a published checkpoint, whose models are all of 24 kHz."""
+    encoder: SeanetConfig = field(default_factory=SeanetConfig)
+    entries: int = 4096
+    """Of the codebook (Table 5: 1024 to 16384)."""
+    decoder: VocosConfig | None = field(default_factory=VocosConfig)
+    """None: the encoder's mirror image by transposed convolutions, the baseline of Table 7."""
+    n_fft: int | None = None
+    """Samples of the head's spectra; None: four hops, as published."""
+
+    def __post_init__(self) -> None:
+        if self.decoder is not None and self.decoder.dimension != self.encoder.dimension:
+            raise CodecError(
+                f"The decoder takes features of {self.decoder.dimension} channels, the encoder gives "
+                f"{self.encoder.dimension}; set both dimensions alike."
+            )
+
+    @property
+    def hop(self) -> int:
+        """Samples a token."""
+        return self.encoder.hop
+
+    @property
+    def frame_rate_hz(self) -> float:
+        return self.sample_rate / self.hop
+
+    @property
+    def window(self) -> int:
+        """Samples of one spectrum of the head."""
+        return self.n_fft or 4 * self.hop
+
+    @property
+    def bandwidths(self) -> int:
+        return self.decoder.bandwidths if self.decoder else 1
+
+
+class WavTokenizer(nn.Module):
+    """One model: `encoder`, `quantizer`, and `backbone` with `head` (or, for the mirrored decoder, `decoder`)."""
+
+    def __init__(self, config: WavTokenizerConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or WavTokenizerConfig()
+        self.encoder = SeanetEncoder(config.encoder)
+        self.quantizer = VectorQuantizer(config.encoder.dimension, config.entries)
+        if config.decoder is None:
+            self.decoder = SeanetDecoder(config.encoder)
+        else:
+            self.backbone = VocosBackbone(config.decoder)
+            self.head = FourierHead(config.decoder.width, config.window, config.hop)
+
+    @classmethod
+    def from_checkpoint(
+        cls, path: str | Path, *, sample_rate: int | None = None, trainable: bool = False
+    ) -> WavTokenizer:
+        """The model of a published `.ckpt`, or of a `.safetensors` of the same tensor names, in eval mode.
+
+        Every hyper-parameter but the sample rate (Hz, 24 000 unless the file states it) is read off the tensors'
+        shapes. `trainable` keeps the weight norm, which is folded otherwise. Raises WeightsMissing, WeightsCorrupt.
+        """
+        from .wavtokenizer_checkpoint import read
+
+        config, tensors = read(Path(path), sample_rate)
+        # Made without memory first: drawing 72 million initial weights would take longer than reading them.
+        with torch.device("meta"):
+            model = cls(config)
+        model.to_empty(device="cpu").load_state_dict(tensors)
+        return model.eval() if trainable else model.for_inference()
+
+    def for_inference(self) -> WavTokenizer:
+        """This model in eval mode, without gradients and with weight norm folded into the kernels; not to train on."""
+        fold_weight_norm(self)
+        return self.eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def encode(self, audio: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
+        """Audio float `[B, 1, T]` to codes int64 `[B, 1, ceil(T / hop)]`.
+
+        With `lengths`, the samples of each clip of a padded batch, every clip gets the codes that it gets alone, and
+        zeros behind its ceil(length / hop) codes. Raises InvalidAudio.
+        """
+        self._check_audio(audio, lengths)
+        features = self.encoder(audio.to(_dtype(self.encoder)), lengths)
+        codes = self.quantizer.encode(features)
+        for index, length in enumerate(lengths or ()):
+            codes[index, :, -(-length // self.config.hop) :] = 0
+        return codes
+
+    @torch.no_grad()
+    def decode(self, codes: Tensor, length: int | None = None, bandwidth_id: int = 0) -> Tensor:
+        """Codes int64 `[B, 1, N]` to audio float32 `[B, 1, length]`; None: all N hop samples. Raises InvalidTokens."""
+        features = self.codes_to_features(codes)
+        samples = codes.shape[-1] * self.config.hop
+        if length is not None and not samples - self.config.hop < length <= samples:
+            least = samples - self.config.hop + 1
+            raise InvalidTokens(
+                f"{codes.shape[-1]} codes stand for {least} to {samples} samples; got a length of {length}."
+            )
+        return self.synthesise(features, bandwidth_id)[..., :length]
+
+    @torch.no_grad()
+    def codes_to_features(self, codes: Tensor) -> Tensor:
+        """The codebook's entries, what the decoder is given: codes `[B, 1, N]` to float `[B, D, N]`."""
+        self._check_codes(codes)
+        return self.quantizer.decode(codes)
+
+    def synthesise(self, features: Tensor, bandwidth_id: int = 0) -> Tensor:
+        """Features `[B, D, N]` to audio float32 `[B, 1, N hop]`."""
+        if not 0 <= bandwidth_id < self.config.bandwidths:
+            raise InvalidTokens(f"bandwidth_id must be 0 to {self.config.bandwidths - 1}; got {bandwidth_id}.")
+        if self.config.decoder is None:
+            return self.decoder(features.to(_dtype(self.decoder))).float()
+        return self.head(self.backbone(features.to(_dtype(self.backbone)), bandwidth_id))[:, None]
+
+    @property
+    def codebook_fingerprint(self) -> str:
+        """16 hexadecimal digits that tell this codebook from any other, whatever its shape."""
+        entries = self.quantizer.embed.detach().to("cpu", torch.float32).contiguous()
+        return hashlib.sha256(entries.numpy().astype("<f4").tobytes()).hexdigest()[:16]
+
+    def _check_audio(self, audio: Tensor, lengths: Sequence[int] | None) -> None:
+        shape = tuple(audio.shape)
+        if audio.dim() != 3 or shape[1] != 1 or not audio.is_floating_point():
+            raise InvalidAudio(f"WavTokenizer takes float audio [B, 1, T]; got {audio.dtype} {shape}.")
+        if 0 in shape:
+            raise InvalidAudio(f"WavTokenizer was given audio without samples: {shape}.")
+        low, high = torch.aminmax(audio.detach())
+        if not (math.isfinite(float(low)) and math.isfinite(float(high))):
+            raise InvalidAudio("WavTokenizer was given audio with NaN or infinite samples.")
+        if lengths is not None and (len(lengths) != shape[0] or not all(1 <= item <= shape[2] for item in lengths)):
+            raise InvalidAudio(f"lengths must be {shape[0]} numbers of 1 to {shape[2]} samples; got {list(lengths)}.")
+
+    def _check_codes(self, codes: Tensor) -> None:
+        shape = tuple(codes.shape)
+        if codes.dim() != 3 or shape[1] != 1 or codes.dtype != torch.int64 or 0 in shape:
+            raise InvalidTokens(f"WavTokenizer takes int64 codes [B, 1, N]; got {codes.dtype} {shape}.")
+        low, high = int(codes.min()), int(codes.max())
+        if low < 0 or high >= self.config.entries:
+            raise InvalidTokens(f"The codebook has {self.config.entries} entries; got codes {low} to {high}.")
+
+
+def _dtype(module: nn.Module) -> torch.dtype:
+    return next(module.parameters()).dtype
