@@ -103,6 +103,9 @@ class Encoded:
     """Byte codecs: for each of the B clips the sizes in bytes of its packets, in order; they cut up `payload`."""
     side: Mapping[str, Tensor] = field(default_factory=dict[str, "Tensor"])
     """Side information that must be sent beside the codes, float32 `[B, ...]` by name (EnCodec 48 kHz: scales)."""
+    codebook: str = ""
+    """Fingerprint of the codebooks that the codes index, where the codec states one: checkpoints of one shape differ in
+    nothing else that the codes show."""
 
     @property
     def batch_size(self) -> int:
@@ -204,3 +207,12 @@ def check_codes(encoded: Encoded, spec: Spec) -> None:
         if codes.numel() and not (0 <= int(codes.min()) and int(codes.max()) < size):
             low, high = int(codes.min()), int(codes.max())
             raise InvalidTokens(f"Codebook {index} of {spec.name} has {size} entries; got codes {low} to {high}.")
+
+
+def check_codebook(encoded: Encoded, name: str, codebook: str) -> None:
+    """Raise InvalidTokens where `encoded` states another codebook than `codebook`, that of the codec `name`."""
+    if encoded.codebook and encoded.codebook != codebook:
+        raise InvalidTokens(
+            f"These codes index the codebook {encoded.codebook}; that of {name} is {codebook}. They were made by other "
+            "weights of the same shape: decode them with those, or encode the audio again."
+        )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,8 +45,11 @@ def _safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 def _pickled(path: Path) -> dict[str, Tensor]:
     _check_archive(path)
     try:
-        # Mapped, so that the optimizer's states, half of a training checkpoint, are never read.
-        stored: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        with warnings.catch_warnings():
+            # That a pickle is of an unusual protocol is no fault where it loads, and no news where it does not.
+            warnings.simplefilter("ignore", UserWarning)
+            # Mapped, so that the optimizer's states, half of a training checkpoint, are never read.
+            stored: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
         raise WeightsCorrupt(
             f"{path} is not a checkpoint of tensors alone: {_first_line(error)} Nothing of it was executed."

@@ -38,6 +38,14 @@ TABLE: dict[str, str] = {
     "dac:24khz": "codeczoo.codecs.dac:KHZ24",
     "dac:44khz": "codeczoo.codecs.dac:KHZ44",
     "dac:44khz-16kbps": "codeczoo.codecs.dac:KHZ44_16KBPS",
+    "wavtokenizer:small-600": "codeczoo.codecs.wavtokenizer_names:SMALL_600",
+    "wavtokenizer:small-320": "codeczoo.codecs.wavtokenizer_names:SMALL_320",
+    "wavtokenizer:medium-speech-320": "codeczoo.codecs.wavtokenizer_names:MEDIUM_SPEECH_320",
+    "wavtokenizer:medium-speech-320-v2": "codeczoo.codecs.wavtokenizer_names:MEDIUM_SPEECH_320_V2",
+    "wavtokenizer:medium-music-audio-320": "codeczoo.codecs.wavtokenizer_names:MEDIUM_MUSIC_AUDIO_320",
+    "wavtokenizer:medium-music-audio-320-v2": "codeczoo.codecs.wavtokenizer_names:MEDIUM_MUSIC_AUDIO_320_V2",
+    "wavtokenizer:large-unify-600": "codeczoo.codecs.wavtokenizer_names:LARGE_UNIFY_600",
+    "wavtokenizer:large-speech-320": "codeczoo.codecs.wavtokenizer_names:LARGE_SPEECH_320",
     "mimi:24khz": "codeczoo.codecs.transformers_names:MIMI",
     "xcodec:hubert-librispeech": "codeczoo.codecs.transformers_names:XCODEC_HUBERT_LIBRISPEECH",
     "xcodec:wavlm-mls": "codeczoo.codecs.transformers_names:XCODEC_WAVLM_MLS",
@@ -53,6 +61,7 @@ TABLE: dict[str, str] = {
 OPEN_TABLE: dict[str, str] = {
     "hf": "codeczoo.codecs.transformers_hub:family",
     "decoded": "codeczoo.codecs.decoded:family",
+    "wavtokenizer": "codeczoo.codecs.wavtokenizer_names:family",
 }
 """Family -> `module:function` from a variant to its `Family`, for names that cannot be listed."""
 

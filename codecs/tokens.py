@@ -7,7 +7,7 @@
     side.NAME               [B, ...] float32
 
 Metadata (strings): `format` (codeczoo-tokens), `version`, `codec`, `codec_fingerprint`, `sample_rate` (Hz), `length`
-(samples), and `clip` and `clip_sha256`, empty where they are not known.
+(samples), `codebook` (fingerprint of the codebooks), and `clip` and `clip_sha256`, empty where they are not known.
 
 Tokens mean nothing to another codec, nor to another version of the same: `load` refuses both.
 """
@@ -61,6 +61,7 @@ def save(path: Path, encoded: Encoded, codec: Codec, *, clip: str = "", clip_sha
         "codec_fingerprint": codec.fingerprint,
         "sample_rate": str(codec.spec.sample_rate),
         "length": str(encoded.length),
+        "codebook": encoded.codebook,
         "clip": clip,
         "clip_sha256": clip_sha256,
     }
@@ -103,7 +104,7 @@ def read(path: Path) -> TokenFile:
     if missing:
         raise InvalidTokens(f"{path} lacks {', '.join(missing)} in its metadata.")
     return TokenFile(
-        encoded=_encoded(path, arrays, _count(path, metadata, "length")),
+        encoded=_encoded(path, arrays, _count(path, metadata, "length"), metadata.get("codebook", "")),
         codec=metadata["codec"],
         codec_fingerprint=metadata["codec_fingerprint"],
         sample_rate=_count(path, metadata, "sample_rate"),
@@ -159,7 +160,7 @@ def _arrays(encoded: Encoded, codebook_sizes: tuple[int, ...]) -> dict[str, NDAr
     return arrays
 
 
-def _encoded(path: Path, arrays: dict[str, NDArray[Any]], length: int) -> Encoded:
+def _encoded(path: Path, arrays: dict[str, NDArray[Any]], length: int, codebook: str) -> Encoded:
     import torch
 
     n_codebooks = sum(name.startswith("codes.") for name in arrays)
@@ -184,7 +185,7 @@ def _encoded(path: Path, arrays: dict[str, NDArray[Any]], length: int) -> Encode
         raise InvalidTokens(f"{path} is damaged: its codebooks are not [B, N] of one B.")
     if not codes and payload is None:
         raise InvalidTokens(f"{path} holds neither codes nor packets.")
-    return Encoded(codes, length, payload, packet_sizes, side)
+    return Encoded(codes, length, payload, packet_sizes, side, codebook)
 
 
 def _typed(values: NDArray[Any], *dtypes: type[np.generic]) -> NDArray[Any]:

@@ -83,6 +83,8 @@ class WavTokenizer(nn.Module):
         else:
             self.backbone = VocosBackbone(config.decoder)
             self.head = FourierHead(config.decoder.width, config.window, config.hop)
+        self.weights_digest = ""
+        """Of a model from a checkpoint: SHA-256 of its tensors as they were read."""
 
     @classmethod
     def from_checkpoint(
@@ -93,13 +95,14 @@ class WavTokenizer(nn.Module):
         Every hyper-parameter but the sample rate (Hz, 24 000 unless the file states it) is read off the tensors'
         shapes. `trainable` keeps the weight norm, which is folded otherwise. Raises WeightsMissing, WeightsCorrupt.
         """
-        from .wavtokenizer_checkpoint import read
+        from .wavtokenizer_checkpoint import digest, read
 
         config, tensors = read(Path(path), sample_rate)
         # Made without memory first: drawing 72 million initial weights would take longer than reading them.
         with torch.device("meta"):
             model = cls(config)
         model.to_empty(device="cpu").load_state_dict(tensors)
+        model.weights_digest = digest(tensors)
         return model.eval() if trainable else model.for_inference()
 
     def for_inference(self) -> WavTokenizer:
@@ -115,11 +118,23 @@ class WavTokenizer(nn.Module):
         zeros behind its ceil(length / hop) codes. Raises InvalidAudio.
         """
         self._check_audio(audio, lengths)
-        features = self.encoder(audio.to(_dtype(self.encoder)), lengths)
-        codes = self.quantizer.encode(features)
-        for index, length in enumerate(lengths or ()):
-            codes[index, :, -(-length // self.config.hop) :] = 0
+        batch, _, samples = audio.shape
+        codes = torch.zeros(batch, 1, self._frames(samples), dtype=torch.int64, device=audio.device)
+        together = None if audio.device.type == "cpu" else self._codes(audio, lengths)
+        for index, length in enumerate(lengths or [samples] * batch):
+            frames = self._frames(length)
+            if together is None:
+                # A batch gains a CPU nothing, and a near tie between two entries may not hang on who else is in it.
+                codes[index, :, :frames] = self._codes(audio[index : index + 1, :, :length])[0]
+            else:
+                codes[index, :, :frames] = together[index, :, :frames]
         return codes
+
+    def _frames(self, samples: int) -> int:
+        return -(-samples // self.config.hop)
+
+    def _codes(self, audio: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
+        return self.quantizer.encode(self.encoder(audio.to(_dtype(self.encoder)), lengths))
 
     @torch.no_grad()
     def decode(self, codes: Tensor, length: int | None = None, bandwidth_id: int = 0) -> Tensor:

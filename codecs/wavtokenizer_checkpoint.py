@@ -10,6 +10,7 @@ The files written here have the published names too, so that the reference imple
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -22,14 +23,13 @@ from torch import Tensor
 
 from .checkpoint import read_tensors, write_tensors
 from .errors import CodecError, WeightsCorrupt
+from .fingerprint import sha256_of
 from .layers.convolution import ConvTranspose1d
 from .layers.seanet import SeanetConfig
 from .layers.vocos import ATTENTION, VocosConfig
 from .layers.weight_norm import WeightNormed, norm
 from .wavtokenizer import WavTokenizer, WavTokenizerConfig
-
-FORMAT = "codeczoo-wavtokenizer"
-"""`format` in the metadata of the files written here; `config` beside it holds the hyper-parameters."""
+from .wavtokenizer_names import FORMAT
 
 PREFIXES = {
     "encoder.": "feature_extractor.encodec.encoder.",
@@ -67,16 +67,57 @@ def read(path: Path, sample_rate: int | None = None) -> tuple[WavTokenizerConfig
     return config, tensors
 
 
-def write(model: WavTokenizer, path: Path, metadata: Mapping[str, str] | None = None) -> None:
-    """Write a model as safetensors, under the published names, in one step. A folded kernel is given a norm again."""
+@dataclass(frozen=True)
+class Written:
+    """What a checkpoint was written as."""
+
+    path: Path
+    sha256: str
+    """Of the file."""
+    codebook: str
+    """Fingerprint of the codebook."""
+    config: WavTokenizerConfig
+
+
+def write(model: WavTokenizer, path: Path, facts: Mapping[str, str] | None = None) -> Written:
+    """Write a model as safetensors under the published names, in one step; a folded kernel is given a norm again.
+
+    `facts` are kept beside it and shown by `codeczoo info`: `training_data`, `weights_licence`, `domain`, `notes`.
+    """
     names = published_names(model)
     state = model.state_dict()
     for part, module in model.named_modules():
         if isinstance(module, WeightNormed) and module.weight is not None:
             kernel = state.pop(f"{part}.weight")
             state[f"{part}.weight_v"], state[f"{part}.weight_g"] = kernel, norm(kernel)
-    stated = {"format": FORMAT, "config": json.dumps(asdict(model.config)), **(metadata or {})}
-    write_tensors(path, {names[name]: tensor for name, tensor in state.items()}, stated)
+    config = model.config
+    stated = {
+        **(facts or {}),
+        "sample_rate": config.sample_rate,
+        "hop": config.hop,
+        "entries": config.entries,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()) + model.quantizer.embed.numel(),
+    }
+    metadata = {"format": FORMAT, "config": json.dumps(asdict(config)), "facts": json.dumps(stated)}
+    write_tensors(path, {names[name]: tensor for name, tensor in state.items()}, metadata)
+    return Written(path, sha256_of(path), model.codebook_fingerprint, config)
+
+
+def convert(checkpoint: Path, converted: Path, sample_rate: int | None = None) -> Written:
+    """A checkpoint of any kind to safetensors, with what inference and further training of the model need.
+
+    Raises WeightsMissing, WeightsCorrupt.
+    """
+    return write(WavTokenizer.from_checkpoint(checkpoint, sample_rate=sample_rate, trainable=True), converted)
+
+
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of tensors and their names, whatever file they lie in."""
+    found = hashlib.sha256()
+    for name in sorted(tensors):
+        found.update(name.encode())
+        found.update(tensors[name].to(torch.float32).contiguous().numpy().astype("<f4", copy=False).data)
+    return found.hexdigest()
 
 
 def published_names(model: WavTokenizer) -> dict[str, str]:

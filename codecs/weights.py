@@ -75,9 +75,15 @@ class Weights:
     """Page that describes the weights."""
     endpoint: str = ""
     """Address of another hub of the same protocol (a mirror); empty: the Hugging Face hub."""
+    converted: str = ""
+    """A file that stands for `files` once it is there: what `convert` makes of them. Empty: there is none."""
+    convert: Callable[[Path, Path], object] | None = None
+    """(first of `files`, `converted`): makes a file of tensors alone out of a pickle, checked. `fetch` calls it."""
 
     def __post_init__(self) -> None:
         check_relative(self.name)
+        if self.converted:
+            check_relative(self.converted)
         if self.repository:
             check_relative(self.repository)
 
@@ -159,14 +165,17 @@ def fetch(weights: Weights, progress: Progress | None = None) -> Path:
     """
     from filelock import FileLock
 
-    from .weights_fetch import fetch_files, fetch_repository
+    from .weights_fetch import convert_files, fetch_files, fetch_repository
 
     folder = user_cache() / weights.name
     folder.mkdir(parents=True, exist_ok=True)
     bring = fetch_repository if weights.repository else fetch_files
     # Two processes that append to one partial file would spoil it.
     with FileLock(folder.with_name(f".{folder.name}.lock")):
-        bring(weights, folder, progress or _silent)
+        if not _is_converted(weights, folder):
+            bring(weights, folder, progress or _silent)
+            if weights.convert is not None:
+                convert_files(weights, folder, weights.convert)
     return folder
 
 
@@ -179,7 +188,19 @@ def locate(weights: Weights) -> Path | None:
     return next((folder for folder in candidates(weights) if _complete(weights, folder)), None)
 
 
+def _is_converted(weights: Weights, folder: Path) -> bool:
+    return bool(weights.converted) and (folder / weights.converted).is_file()
+
+
+def paths(weights: Weights, folder: Path) -> tuple[Path, ...]:
+    """The files of `weights` to read in a folder that `find` gave: the converted one where it is there."""
+    names = [weights.converted] if _is_converted(weights, folder) else [file.path for file in weights.files]
+    return tuple(folder / name for name in names)
+
+
 def _complete(weights: Weights, folder: Path) -> bool:
+    if _is_converted(weights, folder):
+        return True
     if not all((folder / file.path).is_file() for file in weights.files):
         return False
     return not weights.repository or any(path.suffix == ".safetensors" for path in _hub_files(folder))
@@ -187,6 +208,7 @@ def _complete(weights: Weights, folder: Path) -> bool:
 
 def _missing(weights: Weights) -> str:
     names = ", ".join(file.path for file in weights.files)
+    names += f", or {weights.converted} made of it" if weights.converted else ""
     partial = [
         f" {folder} lacks {', '.join(absent)}."
         for folder in candidates(weights)
@@ -220,14 +242,14 @@ def _hub_files(folder: Path) -> list[Path]:
 def checksums(weights: Weights, folder: Path) -> dict[str, str]:
     """Path -> SHA-256 of every file that belongs to `weights` in `folder`. Raises WeightsCorrupt."""
     declared = {file.path: file for file in weights.files}
-    paths = list(declared)
+    names = [path.relative_to(folder).as_posix() for path in paths(weights, folder)]
     if weights.repository:
-        paths += [path.name for path in _hub_files(folder) if path.name not in declared]
+        names += [path.name for path in _hub_files(folder) if path.name not in declared]
     lock = read_lock(folder)
     _check_revision(weights, folder, lock)
     locked = lock.get("files", {})
     found: dict[str, str] = {}
-    for path in paths:
+    for path in names:
         file = declared.get(path, WeightFile(path))
         found[path] = verified(folder / path, file)
         pinned = str(locked.get(path, ""))

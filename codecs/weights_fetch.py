@@ -14,6 +14,7 @@ import os
 import shutil
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,6 +48,17 @@ def fetch_files(weights: Weights, folder: Path, progress: Progress) -> None:
         _download(file, part, progress)
         files[file.path] = _accept(part, target, _pinned(file, files))
         _write_lock(folder, {"files": files})
+
+
+def convert_files(weights: Weights, folder: Path, convert: Callable[[Path, Path], object]) -> None:
+    """Make the converted file of what was fetched, pin it, and remove what it stands for. Raises WeightsCorrupt."""
+    fetched = [folder / file.path for file in weights.files]
+    convert(fetched[0], folder / weights.converted)
+    lock = read_lock(folder)
+    files = {**lock.get("files", {}), weights.converted: sha256_of(folder / weights.converted)}
+    _write_lock(folder, {**lock, "files": files})
+    for path in fetched:
+        path.unlink()
 
 
 def _pinned(file: WeightFile, locked: dict[str, str]) -> WeightFile:

@@ -37,13 +37,16 @@ CONFIGS = {
 
 
 def random_model(config: WavTokenizerConfig, seed: int = 0) -> WavTokenizer:
-    """A model whose every tensor is random, gains and scales as well."""
+    """A model whose every tensor is random, gains and scales as well; entries lie where its features lie, so that
+    codes differ from frame to frame."""
     torch.manual_seed(seed)
     model = WavTokenizer(config)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.05)
-        model.quantizer.embed.normal_(std=0.3)
+        loudness = torch.linspace(0, 1, config.entries * config.hop).square() * torch.randn(config.entries * config.hop)
+        features = model.eval().encoder(loudness[None, None])[0].T
+        model.quantizer.embed.copy_(features + 0.1 * features.std(dim=0) * torch.randn_like(features))
         model.quantizer.embed_avg.copy_(model.quantizer.embed)
         model.quantizer.inited.fill_(1)
     return model.eval()
@@ -68,11 +71,12 @@ def test_length_law(model: WavTokenizer, length: int) -> None:
     assert model.decode(codes, length).shape == (1, 1, length)
 
 
+@torch.no_grad()
 def test_a_padded_batch_is_its_clips(model: WavTokenizer) -> None:
     """Lengths around every multiple of a stride, and clips shorter than a mirror image."""
     lengths = [6_001, 1, 5_999, 319, 4_000, 3, 601, 12]
     clips = [noise(length, seed=length) for length in lengths]
-    padded = torch.full((len(lengths), 1, max(lengths)), 0.7)
+    padded = torch.full((len(lengths), 1, max(lengths) + 700), 0.7)
     for row, clip in zip(padded, clips, strict=True):
         row[:, : clip.shape[-1]] = clip[0]
     codes = model.encode(padded, lengths)
@@ -80,14 +84,20 @@ def test_a_padded_batch_is_its_clips(model: WavTokenizer) -> None:
         alone = model.encode(clip)[0]
         assert torch.equal(row[:, : alone.shape[-1]], alone)
         assert not row[:, alone.shape[-1] :].any()
+    # What a GPU does with the same batch at once.
+    features = model.encoder(padded, lengths)
+    for row, clip in zip(features, clips, strict=True):
+        alone = model.encoder(clip)[0]
+        torch.testing.assert_close(row[:, : alone.shape[-1]], alone, rtol=0, atol=1e-6)
 
 
 def test_a_batch_is_its_clips(model: WavTokenizer) -> None:
     audio = noise(2_500, batch=3)
     codes = model.encode(audio)
     assert torch.equal(codes, torch.cat([model.encode(clip[None]) for clip in audio]))
+    assert len(codes.unique()) > 3
     decoded = torch.cat([model.decode(code[None]) for code in codes])
-    torch.testing.assert_close(model.decode(codes), decoded, rtol=0, atol=1e-5 * float(decoded.abs().max()))
+    torch.testing.assert_close(model.decode(codes), decoded, rtol=0, atol=1e-4 * float(decoded.abs().max()))
 
 
 def test_folding_weight_norm_changes_nothing(model: WavTokenizer) -> None:

@@ -44,7 +44,10 @@ def stages(model: WavTokenizer, audio: Tensor, bandwidth_id: int) -> dict[str, T
         for name, part in watched.items()
     ]
     with torch.no_grad():
+        model.encoder(audio)
+        watched_encoder = dict(seen)
         codes = model.encode(audio)
+        seen.update(watched_encoder)
         seen["quantized"] = model.codes_to_features(codes)
         seen["audio_out"] = model.decode(codes, bandwidth_id=bandwidth_id)[:, 0]
     for hook in hooks:

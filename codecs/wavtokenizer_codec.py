@@ -1,0 +1,77 @@
+"""WavTokenizer behind the contract of a codec: one checkpoint, one operating point."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .base import Encoded, Spec, check_audio, check_codebook
+from .errors import WeightsCorrupt
+from .fingerprint import fingerprint, sha256_of
+from .frames import ceil_div, check_frames
+from .model_cache import shared
+from .wavtokenizer import WavTokenizer
+
+_PACKAGE = Path(__file__).parent
+_SOURCES = ("wavtokenizer.py", "layers/*.py", "quantizers/search.py", "quantizers/vector.py")
+"""What decides codes and audio, beside this file."""
+
+
+class WavTokenizerCodec:
+    """One checkpoint."""
+
+    def __init__(self, spec: Spec, model: WavTokenizer, identity: str) -> None:
+        self.spec = spec
+        self.fingerprint = identity
+        self.codebook = model.codebook_fingerprint
+        self._model = model
+
+    def _frames(self, length: int) -> int:
+        return ceil_div(length, self._model.config.hop)
+
+    def encode(self, audio: Tensor) -> Encoded:
+        check_audio(audio, self.spec)
+        # One by one, as every adapter: what a clip becomes must not depend on the batch it is in.
+        codes = torch.cat([self._model.encode(clip) for clip in audio.split(1)])
+        return Encoded((codes[:, 0],), audio.shape[-1], codebook=self.codebook)
+
+    def decode(self, encoded: Encoded) -> Tensor:
+        codes = self._codes(encoded)
+        return torch.cat([self._model.decode(clip, encoded.length) for clip in codes.split(1)])
+
+    def embed(self, encoded: Encoded) -> Tensor:
+        """The codebook's entries, float32 `[B, D, N]`: what the decoder is given."""
+        return self._model.codes_to_features(self._codes(encoded))
+
+    def _codes(self, encoded: Encoded) -> Tensor:
+        check_codebook(encoded, self.spec.name, self.codebook)
+        check_frames(encoded, self.spec, self._frames)
+        return encoded.codes[0][:, None]
+
+
+def load(spec: Spec, checkpoint: Path, device: str) -> WavTokenizerCodec:
+    """The codec of one checkpoint. Raises WeightsMissing, WeightsCorrupt."""
+    model = shared(
+        ("wavtokenizer", str(checkpoint.resolve()), checkpoint.stat().st_mtime_ns, device),
+        lambda: WavTokenizer.from_checkpoint(checkpoint).to(device),
+    )
+    config = model.config
+    if (config.sample_rate, (config.frame_rate_hz,), (config.entries,)) != (
+        spec.sample_rate,
+        spec.frame_rates,
+        spec.codebook_sizes,
+    ):
+        raise WeightsCorrupt(
+            f"{checkpoint} is not {spec.name}: it has {config.entries} entries at {config.frame_rate_hz:g} Hz, "
+            f"{config.sample_rate} Hz audio."
+        )
+    return WavTokenizerCodec(spec, model, _identity(spec, model))
+
+
+def _identity(spec: Spec, model: WavTokenizer) -> str:
+    sources = sorted(path for pattern in _SOURCES for path in _PACKAGE.glob(pattern))
+    # The tensors, not the file: a checkpoint and what it was converted to are one codec.
+    parts = (model.weights_digest, *(sha256_of(path) for path in sources))
+    return fingerprint(spec.name, adapter=__file__, packages=("torch",), parts=parts)
