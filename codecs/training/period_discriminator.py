@@ -63,7 +63,7 @@ class PeriodDiscriminator(nn.Module):
 
     @property
     def least_samples(self) -> int:
-        """Mirroring needs one sample more than are added."""
+        """A whole period: what is added is then always less than what there is to be mirrored."""
         return self.period
 
     def forward(self, *audios: Tensor, condition: Tensor | None = None) -> Judgements:
@@ -89,7 +89,7 @@ class PlainPeriodDiscriminator(nn.Module):
 
     @property
     def least_samples(self) -> int:
-        """Mirroring needs one sample more than are added, and up to a whole period is."""
+        """Mirroring needs one sample more than are added, up to a whole period."""
         return self.period + 1
 
     def forward(self, *audios: Tensor, condition: Tensor | None = None) -> Judgements:
