@@ -16,18 +16,19 @@ Columns: `path` is required and relative to the manifest's folder; `name`, `star
 
 from __future__ import annotations
 
-import csv
 import difflib
-import json
 import logging
 import math
 import os
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from codeczoo.codecs.errors import InvalidTable
+from codeczoo.codecs.tables import SUFFIXES, Row, rows
 
 from .clip import Clip, Corpus
 from .errors import InvalidCorpus
@@ -36,12 +37,8 @@ from .selection import Where, matches, no_match, stretch_name
 
 logger = logging.getLogger(__name__)
 
-SUFFIXES = (".csv", ".tsv", ".jsonl")
 FACTS = ("domain", "dataset", "speaker", "label", "split")
 COLUMNS = ("path", "name", "start_s", "seconds", *FACTS)
-
-Row = Mapping[str, str]
-"""Column -> text, empty where there is none."""
 
 
 def manifest(path: Path, *, where: Where | None = None, root: Path | None = None) -> Corpus:
@@ -74,19 +71,13 @@ class _Table:
 
     def rows(self) -> Iterator[tuple[int, Row]]:
         """Line numbers and rows, columns checked. Raises InvalidCorpus."""
-        read = json_rows if self.path.suffix.lower() == ".jsonl" else csv_rows
         checked: set[frozenset[str]] = set()
-        try:
-            for line, row in read(self.path):
-                columns = frozenset(row)
-                if columns not in checked:
-                    checked.add(columns)
-                    self._check_columns(columns)
-                yield line, row
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise InvalidCorpus(f"{self.path} is not a readable table in UTF-8: {error}.") from error
-        except OSError as error:
-            raise InvalidCorpus(f"{self.path} cannot be read: {error.strerror}.") from error
+        for line, row in table_rows(self.path):
+            columns = frozenset(row)
+            if columns not in checked:
+                checked.add(columns)
+                self._check_columns(columns)
+            yield line, row
 
     def clips(self) -> Iterator[tuple[int, Clip]]:
         """Line numbers and clips of the rows that meet all conditions. Raises InvalidCorpus."""
@@ -148,32 +139,12 @@ class _Table:
         return value
 
 
-def csv_rows(path: Path) -> Iterator[tuple[int, Row]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
-        if reader.fieldnames and len(set(reader.fieldnames)) < len(reader.fieldnames):
-            raise InvalidCorpus(f"{path} has two columns of one name: {', '.join(reader.fieldnames)}.")
-        for row in reader:
-            if None in row:
-                raise InvalidCorpus(f"{path}:{reader.line_num} has more fields than the header has columns.")
-            yield reader.line_num, {column.strip(): (value or "").strip() for column, value in row.items()}
-
-
-def json_rows(path: Path) -> Iterator[tuple[int, Row]]:
-    with path.open(encoding="utf-8-sig") as file:
-        for line, text in enumerate(file, start=1):
-            if not text.strip():
-                continue
-            try:
-                row = json.loads(text)
-            except json.JSONDecodeError as error:
-                raise InvalidCorpus(f"{path}:{line} is not JSON: {error.msg}.") from error
-            if not isinstance(row, dict):
-                raise InvalidCorpus(f"{path}:{line} is not a JSON object; a row reads " + '{"path": "a.flac"}.')
-            for column in COLUMNS:
-                if isinstance(row.get(column), dict | list | bool):
-                    raise InvalidCorpus(f"{path}:{line}: {column} is {row[column]!r}; text or a number is needed.")
-            yield line, {column: "" if value is None else str(value).strip() for column, value in row.items()}
+def table_rows(path: Path) -> Iterator[tuple[int, Row]]:
+    """Line numbers and rows of a table. Raises InvalidCorpus."""
+    try:
+        yield from rows(path, single=COLUMNS)
+    except InvalidTable as error:
+        raise InvalidCorpus(str(error)) from error
 
 
 def _refuse_duplicates(table: _Table, hashes: array[int]) -> None:
