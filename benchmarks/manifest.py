@@ -27,13 +27,14 @@ from pathlib import Path
 
 import numpy as np
 
+from codeczoo.codecs.clip_names import located, stretch_name
 from codeczoo.codecs.errors import InvalidTable
 from codeczoo.codecs.tables import SUFFIXES, Row, rows
 
 from .clip import Clip, Corpus
 from .errors import InvalidCorpus
 from .listing import ListedCorpus
-from .selection import Where, matches, no_match, stretch_name
+from .selection import Where, matches, no_match
 
 logger = logging.getLogger(__name__)
 
@@ -118,11 +119,8 @@ class _Table:
     def _located(self, line: int, text: str) -> tuple[Path, str]:
         if not text or "\0" in text:
             raise InvalidCorpus(f"{self.path}:{line} has no usable `path`.")
-        # Text and not Path, which takes five times as long: a manifest may have a million rows.
-        path = os.path.normpath(os.path.join(self.folder, text))  # noqa: PTH118
-        for allowed in self.allowed:
-            if path.startswith(allowed + os.sep):
-                return Path(path), path[len(allowed) + 1 :].replace(os.sep, "/")
+        if found := located(text, self.folder, self.allowed):
+            return found
         outside = f"{text} lies outside {self.allowed[0]}"
         raise InvalidCorpus(f"{self.path}:{line}: {outside}; move the manifest above it or give its root.")
 
