@@ -12,6 +12,9 @@ CodecError                  base of all below; its text is a sentence for the us
 ├── InvalidAudioFile        one file: not audio, no samples, NaN, cut short
 ├── InvalidTable            a CSV, TSV or JSON lines file cannot be read as a table
 ├── InvalidClips            training data as a whole: no clips, a missing column, nothing readable
+├── InvalidRecipe           a training recipe: no such one, an unknown key, a value that does not fit
+├── InvalidTraining         a training cannot start or go on: its folder, its checkpoint, another configuration
+├── TrainingDiverged        step after step gave no finite gradient
 └── DecodedAudioMissing     `decoded:DIR` holds no usable file for a clip
 """
 
@@ -64,6 +67,18 @@ class InvalidTable(CodecError):
 
 class InvalidClips(CodecError):
     """A set of training clips cannot be used as a whole."""
+
+
+class InvalidRecipe(CodecError):
+    """A training recipe cannot be used."""
+
+
+class InvalidTraining(CodecError):
+    """A training cannot start or go on."""
+
+
+class TrainingDiverged(CodecError):
+    """Training has given up: too many steps in a row without finite gradients."""
 
 
 class DecodedAudioMissing(CodecError):

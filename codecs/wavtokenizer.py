@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -70,6 +70,20 @@ class WavTokenizerConfig:
         return self.decoder.bandwidths if self.decoder else 1
 
 
+@dataclass(frozen=True)
+class Reconstruction:
+    """What a training forward gives."""
+
+    audio: Tensor
+    """Float32 `[B, 1, T]`, as long as what was given."""
+    codes: Tensor
+    """int64 `[B, 1, N]`."""
+    commitment: Tensor
+    """float32 scalar: see `codeczoo.codecs.quantizers.Quantized.loss`."""
+    statistics: Mapping[str, Tensor]
+    """Of the codebook's use by this batch."""
+
+
 class WavTokenizer(nn.Module):
     """One model: `encoder`, `quantizer`, and `backbone` with `head` (or, for the mirrored decoder, `decoder`)."""
 
@@ -109,6 +123,13 @@ class WavTokenizer(nn.Module):
         """This model in eval mode, without gradients and with weight norm folded into the kernels; not to train on."""
         fold_weight_norm(self)
         return self.eval().requires_grad_(False)
+
+    def forward(self, audio: Tensor, bandwidth_id: int = 0) -> Reconstruction:
+        """Audio float `[B, 1, T]` through the whole model, with gradients: what training calls. In training mode the
+        quantizer stages what its next `update` learns from."""
+        found = self.quantizer(self.encoder(audio))
+        estimate = self.synthesise(found.quantized, bandwidth_id)[..., : audio.shape[-1]]
+        return Reconstruction(estimate, found.codes, found.loss, found.statistics)
 
     @torch.no_grad()
     def encode(self, audio: Tensor, lengths: Sequence[int] | None = None) -> Tensor:

@@ -1,0 +1,195 @@
+"""One step of the training: what the paper's section 3.4 does with a batch.
+
+    joint                                               alternating
+    1  estimate = model(audio)                          1  estimate = model(audio)
+    2  both losses, from one judgement of each signal   2  the discriminators' loss; they move
+    3  model, codebook and discriminators move          3  the model's loss, as the moved discriminators judge
+                                                        4  model and codebook move
+
+The model's forward runs once a step, where the published procedure runs it for each of the two optimisers. Until the
+discriminators join (`adversarial_from`), the model learns from the mel and commitment loss alone.
+
+The guard. A loss or gradient that is not finite, on any process, is applied on none: gradients are dropped, the
+codebook forgets what it saw (`Quantizer.discard`), the optimisers' states stay as they are, and the step counts as
+skipped. In the alternating procedure the discriminators may have moved by a finite gradient before the model's turns
+out not to be: that stands.
+
+Several processes. Each has its share of the batch; `DistributedDataParallel` averages gradients, and the codebook sums
+its statistics. All terms are means over crops, so that gradients are those of one process with the whole batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from codeczoo.codecs.quantizers.shared_rows import summed
+from codeczoo.codecs.wavtokenizer import Reconstruction, WavTokenizer
+
+from .discriminators import Discriminators
+from .losses import DiscriminatorLoss, GeneratorLoss, Losses, Terms
+from .mel_loss import MelLoss
+from .recipe import Recipe
+from .schedule import adversarial, bandwidth_id, learning_rate
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+
+@dataclass(frozen=True)
+class StepOutcome:
+    """What a step came to; losses and reconstruction are those of this process's last part of the batch."""
+
+    skipped: bool
+    """Whether the guard kept the model from moving."""
+    generator: GeneratorLoss
+    discriminator: DiscriminatorLoss | None
+    """None until the discriminators join, as their gradient."""
+    reconstruction: Reconstruction
+    generator_gradient: Tensor
+    """Length of the gradient of the whole batch, before it is shortened."""
+    discriminator_gradient: Tensor | None
+
+    def scalars(self) -> dict[str, float]:
+        """Everything by name, for logging. Waits for the device."""
+        found = {f"generator/{name}": value for name, value in self.generator.scalars().items()}
+        found["generator/gradient"] = float(self.generator_gradient)
+        if self.discriminator is not None and self.discriminator_gradient is not None:
+            found |= {f"discriminator/{name}": value for name, value in self.discriminator.scalars().items()}
+            found["discriminator/gradient"] = float(self.discriminator_gradient)
+        found |= {f"codebook/{name}": float(value[0]) for name, value in self.reconstruction.statistics.items()}
+        return found
+
+
+class TrainingStep:
+    """The parts that learn, made ready by `accelerator`, and how they learn from a batch."""
+
+    def __init__(self, recipe: Recipe, accelerator: Accelerator, model: WavTokenizer, judges: Discriminators) -> None:
+        self.recipe = recipe
+        self.accelerator = accelerator
+        self.model = model
+        """As it is saved and exported: not wrapped."""
+        self.judges = judges
+        """The discriminators, likewise."""
+        self._model: Any
+        self._judges: Any
+        self._model, self._judges = accelerator.prepare(model, judges)
+        self.generator = _Learner(model, recipe, accelerator)
+        self.discriminator = _Learner(judges, recipe, accelerator)
+        self._losses = Losses(self._judges, MelLoss(recipe.model.sample_rate).to(accelerator.device), recipe.losses)
+
+    def __call__(self, parts: Sequence[Tensor], step: int) -> StepOutcome:
+        """Learn from the parts `[B, 1, T]` of this process's share of the batch. Every process calls this."""
+        rate = learning_rate(self.recipe, step)
+        self.generator.set_rate(rate)
+        self.discriminator.set_rate(rate)
+        identity = bandwidth_id(self.recipe, step)
+        if not adversarial(self.recipe, step):
+            return self._reconstruct(parts, identity)
+        if self.recipe.procedure == "joint":
+            return self._joint(parts, identity)
+        (audio,) = parts
+        return self._alternating(audio, identity)
+
+    def _reconstruct(self, parts: Sequence[Tensor], identity: int) -> StepOutcome:
+        for audio in self._in_turn(parts):
+            made: Reconstruction = self._model(audio, identity)
+            loss = self._losses.reconstruction_loss(audio, made.audio, made.commitment)
+            self._backward(loss, len(parts))
+        length = self.generator.gradient_length()
+        moved = _all_finite(loss.total, length)
+        self._move_model(moved, length)
+        return StepOutcome(not moved, loss, None, made, length, None)
+
+    def _joint(self, parts: Sequence[Tensor], identity: int) -> StepOutcome:
+        for audio in self._in_turn(parts):
+            made: Reconstruction = self._model(audio, identity)
+            loss, judges_loss = self._losses.joint_losses(audio, made.audio, made.commitment, self._condition(identity))
+            self._backward(loss, len(parts))
+            self._backward(judges_loss, len(parts))
+        length, judges_length = self.generator.gradient_length(), self.discriminator.gradient_length()
+        moved = _all_finite(loss.total, judges_loss.total, length, judges_length)
+        self._move_model(moved, length)
+        self.discriminator.move(moved, judges_length)
+        return StepOutcome(not moved, loss, judges_loss, made, length, judges_length)
+
+    def _alternating(self, audio: Tensor, identity: int) -> StepOutcome:
+        condition = self._condition(identity)
+        made: Reconstruction = self._model(audio, identity)
+        judges_loss = self._losses.discriminator_loss(audio, made.audio, condition)
+        self._backward(judges_loss, 1)
+        judges_length = self.discriminator.gradient_length()
+        judges_moved = _all_finite(judges_loss.total, judges_length)
+        self.discriminator.move(judges_moved, judges_length)
+        loss = self._losses.generator_loss(audio, made.audio, made.commitment, condition)
+        self._backward(loss, 1)
+        length = self.generator.gradient_length()
+        moved = judges_moved and _all_finite(loss.total, length)
+        self._move_model(moved, length)
+        return StepOutcome(not moved, loss, judges_loss, made, length, judges_length)
+
+    def _in_turn(self, parts: Sequence[Tensor]) -> Iterator[Tensor]:
+        """The parts; gradients travel between processes with the last."""
+        for part in parts[:-1]:
+            with self.accelerator.no_sync(self._model), self.accelerator.no_sync(self._judges):
+                yield part
+        yield parts[-1]
+
+    def _condition(self, identity: int) -> Tensor | None:
+        if not self.recipe.discriminators.conditions:
+            return None
+        return torch.tensor([identity], device=self.accelerator.device)
+
+    def _backward(self, loss: Terms, parts: int) -> None:
+        self.accelerator.backward(loss.total / parts)
+
+    def _move_model(self, finite: bool, length: Tensor) -> None:
+        self.generator.move(finite, length)
+        if finite:
+            self.model.quantizer.update()
+        else:
+            self.model.quantizer.discard()
+
+
+class _Learner:
+    """One optimiser and the weights that it moves."""
+
+    def __init__(self, module: nn.Module, recipe: Recipe, accelerator: Accelerator) -> None:
+        settings = recipe.optimiser
+        self._parameters = list(module.parameters())
+        self._limit = settings.max_gradient_norm
+        self._accelerator = accelerator
+        self.optimiser = torch.optim.AdamW(
+            self._parameters, settings.learning_rate, settings.betas, weight_decay=settings.weight_decay, fused=True
+        )
+        """What is saved. Steps are taken through accelerate's wrapper, which knows of float16's scaling."""
+        self._stepping: Any = accelerator.prepare(self.optimiser)
+
+    def set_rate(self, rate: float) -> None:
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+
+    def gradient_length(self) -> Tensor:
+        """Of all gradients as one vector, float32."""
+        self._accelerator.unscale_gradients(self._stepping)
+        gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
+        return torch.nn.utils.get_total_norm(gradients)
+
+    def move(self, finite: bool, length: Tensor) -> None:
+        """Take the step that the gradients ask for, if they are finite, and drop them."""
+        if finite and self._limit is not None:
+            torch.nn.utils.clip_grads_with_norm_(self._parameters, self._limit, length)
+        if finite or self._accelerator.scaler is not None:
+            # Float16's scaler skips what is not finite by itself, and takes a smaller scale from then on.
+            self._stepping.step()
+        self._stepping.zero_grad()
+
+
+def _all_finite(*values: Tensor) -> bool:
+    """Whether these are finite on every process."""
+    bad = summed((~torch.isfinite(torch.stack([value.detach() for value in values]))).sum())
+    return not bad.item()

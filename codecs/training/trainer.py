@@ -1,0 +1,361 @@
+"""The training of one model, from its recipe and its data to weights that can be used.
+
+    for every step:   crops -> what the model, the codebook and the discriminators learn from them (`step`)
+    now and then:     scalars and audio are logged, held-out crops are validated, the state is saved
+
+    RUN/training.json       what the run is: only its like may go on in this folder (`run_identity`)
+    RUN/checkpoints/        the latest states and that of the best validation (`checkpoints`)
+    RUN/model.safetensors   the model as it is, after each validation and at the end: `wavtokenizer:RUN/model.safetensors`
+    RUN/best.safetensors    the model of the best validation
+    RUN/scalars.jsonl, RUN/tensorboard/     how it went (`train_log`)
+
+A run that was stopped goes on where its last checkpoint is, and comes to the same weights, bit for bit on a CPU with
+the same number of threads: everything random is in the checkpoint or follows from the step. SIGTERM and Ctrl-C save a
+checkpoint first; after SIGKILL the steps since the last one are done again.
+
+Several processes: start the same program on all of them (`torchrun`, `accelerate launch`). Rank 0 writes the files.
+
+Torch's global generator is seeded with the recipe's seed: whoever draws from it for other ends gets what is left.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor
+
+from codeczoo.codecs.errors import InvalidTraining, MissingDependency, TrainingDiverged
+from codeczoo.codecs.quantizers.shared_rows import summed
+from codeczoo.codecs.wavtokenizer_checkpoint import write as write_model
+
+from .checkpoints import Checkpoints
+from .crops import TrainingCrops
+from .facts import ClipSet
+from .loader import BatchLoader
+from .recipe import Recipe
+from .run_identity import RunIdentity, check, claim
+from .schedule import learning_rate
+from .step import StepOutcome, TrainingStep
+from .stopping import StopRequests
+from .train_log import TrainLog
+from .train_state import Counts, capture, restore
+from .utilisation import RecentUse
+from .validation import Validation, validate
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+logger = logging.getLogger(__name__)
+
+Device = Literal["auto", "cpu", "cuda"]
+Watcher = Callable[[int, Mapping[str, float]], None]
+"""Called after every step with its number and the scalars that were logged last."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """How a training runs here: nothing that decides what comes out, up to rounding."""
+
+    device: Device = "auto"
+    workers: int = 0
+    """Processes that make batches; 0: the training's own."""
+    compile: bool = False
+    """Whether the networks are compiled, which takes minutes first."""
+    tensorboard: bool = True
+    watch: Watcher | None = None
+    model_facts: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What exported models say of themselves: `training_data`, `weights_licence`, `domain`."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a training, or one invocation of it, came to its end."""
+
+    step: int
+    finished: bool
+    """Whether that was the recipe's last step."""
+    stopped_by: int | None
+    """Number of the signal that asked for it."""
+    skipped: int
+    """Steps whose gradients were not finite."""
+    scores: Mapping[str, float]
+    """Of the last validation of this invocation."""
+    model: Path | None
+    """The exported model; None while there is no codebook yet."""
+
+
+class Trainer:
+    """One run: a recipe, its data, and the folder that it lives in."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        clips: ClipSet,
+        folder: Path,
+        running: Running | None = None,
+        validation: Validation | None = None,
+    ) -> None:
+        """Takes up the run in `folder` where there is one. Raises InvalidTraining, InvalidClips, MissingDependency."""
+        self.recipe = recipe
+        self.folder = folder
+        self._running = running = running or Running()
+        self._validation = validation
+        self.accelerator = accelerator = _accelerator(recipe, running.device)
+        identity = RunIdentity.of(recipe, clips.fingerprint, accelerator.num_processes)
+        if accelerator.is_main_process:
+            claim(folder, identity)
+        accelerator.wait_for_everyone()
+        check(folder, identity)
+        self._checkpoints = Checkpoints(folder, recipe.pace.keep)
+        self._loader = self._batches_of(clips)
+        torch.manual_seed(recipe.seed)
+        model, judges = recipe.build_model(), recipe.build_discriminators()
+        if running.compile:
+            _compile(model, judges)
+        self._step = TrainingStep(recipe, accelerator, model, judges)
+        self._use = RecentUse(recipe.model.entries, accelerator.device)
+        # Fresh weights are the same everywhere; dropout is not.
+        torch.manual_seed(recipe.seed + accelerator.process_index)
+        self._counts = self._resumed()
+        self._scores: Mapping[str, float] = {}
+        self._logged: dict[str, float] = {}
+
+    @property
+    def step(self) -> int:
+        """Steps taken so far."""
+        return self._counts.step
+
+    @property
+    def model(self):
+        """The model that learns."""
+        return self._step.model
+
+    def run(self, until: int | None = None) -> Ended:
+        """Train to the recipe's last step, or to the step `until`. Raises TrainingDiverged, InvalidTraining (a
+        checkpoint cannot be written), InvalidClips (the data is gone); the last checkpoint is then intact."""
+        last = min(self.recipe.steps, until or self.recipe.steps)
+        signal: int | None = None
+        with ExitStack() as stack:
+            self._lock(stack)
+            log = stack.enter_context(self._log()) if self.accelerator.is_main_process else None
+            requests = stack.enter_context(StopRequests())
+            batches = stack.enter_context(closing(self._batches()))
+            clock = _Clock()
+            while self._counts.step < last and signal is None:
+                with clock:
+                    outcome = self._learn(next(batches))
+                step = self._counts.step
+                self._write_down(log, step, outcome, clock)
+                validated = step % self.recipe.pace.validate_every == 0 or step == self.recipe.steps
+                if validated:
+                    self._validate(log, step)
+                signal = self._stop_signal(requests)
+                if validated or signal is not None or step % self.recipe.pace.checkpoint_every == 0 or step == last:
+                    self._save(step)
+                if validated or step == last:
+                    self._export("model.safetensors")
+        exported = self.folder / "model.safetensors"
+        return Ended(
+            step=self._counts.step,
+            finished=self._counts.step >= self.recipe.steps,
+            stopped_by=signal,
+            skipped=self._counts.skipped,
+            scores=self._scores,
+            model=exported if exported.exists() else None,
+        )
+
+    def _learn(self, parts: list[Tensor]) -> StepOutcome:
+        """One step, counted; the guard's patience is limited."""
+        counts = self._counts
+        step = counts.step + 1
+        known = self.model.quantizer.initialised
+        outcome = self._step(parts, step)
+        counts.step = step
+        counts.skipped += outcome.skipped
+        counts.skipped_in_a_row = counts.skipped_in_a_row + 1 if outcome.skipped else 0
+        if counts.skipped_in_a_row >= self.recipe.patience:
+            raise TrainingDiverged(self._diverged())
+        if outcome.skipped:
+            logger.warning("Step %d is skipped: its loss or gradient is not finite.", step)
+        elif known:
+            # Without a codebook, codes are numbers of frames of the batch.
+            self._use.note(outcome.reconstruction.codes, step)
+        return outcome
+
+    def _write_down(self, log: TrainLog | None, step: int, outcome: StepOutcome, clock: _Clock) -> None:
+        if step % self.recipe.pace.log_every == 0 or step == self.recipe.steps:
+            scalars = outcome.scalars()
+            if self.model.quantizer.initialised:
+                scalars["codebook/recent_utilisation"] = self._use.share(step, self.accelerator)
+            means = self._over_processes(scalars)
+            means |= {"learning_rate": learning_rate(self.recipe, step), "skipped": float(self._counts.skipped)}
+            means["steps_per_second"] = clock.rate_since_last()
+            means["replaced_crops"] = float(self._loader.replaced)
+            self._logged = means
+            if log is not None:
+                log.scalars(step, means)
+        if self._running.watch is not None and self.accelerator.is_main_process:
+            self._running.watch(step, self._logged)
+
+    def _validate(self, log: TrainLog | None, step: int) -> None:
+        validation = self._validation
+        if validation is None:
+            return
+        if not self.model.quantizer.initialised:
+            logger.info("Step %d: nothing to validate, there is no codebook yet.", step)
+            return
+        found = validate(self.model, validation, self.recipe.crops, self.accelerator)
+        self._scores = found.scores
+        if log is not None:
+            log.scalars(step, {f"validation/{name}": value for name, value in found.scores.items()})
+            for example in found.examples:
+                log.audio(step, f"{example.name}/reference", example.reference, self.recipe.model.sample_rate)
+                log.audio(step, f"{example.name}/estimate", example.estimate, self.recipe.model.sample_rate)
+        score = found.scores.get(validation.decides)
+        best = self._counts.best_score
+        if score is not None and (best is None or (score > best if validation.higher_is_better else score < best)):
+            self._counts.best_step, self._counts.best_score = step, score
+            self._export("best.safetensors")
+
+    def _save(self, step: int) -> None:
+        state = capture(self._step, self._counts, self._use)
+        if self.accelerator.is_main_process:
+            self._checkpoints.write(step, state, self._counts.best_step)
+        # Nobody goes on from a step that may not have been saved.
+        self.accelerator.wait_for_everyone()
+
+    def _export(self, name: str) -> None:
+        if not self.accelerator.is_main_process or not self.model.quantizer.initialised:
+            return
+        made = f"Recipe {self.recipe.name}, step {self._counts.step} of {self.recipe.steps}."
+        facts = {"domain": "speech", "source": "codeczoo train", "notes": made, **self._running.model_facts}
+        try:
+            write_model(self.model, self.folder / name, facts)
+        except OSError as error:
+            raise InvalidTraining(f"{self.folder / name} cannot be written: {error.strerror or error}.") from error
+
+    def _resumed(self) -> Counts:
+        steps = self._checkpoints.steps()
+        if not steps:
+            return Counts()
+        state = self._checkpoints.read(steps[-1])
+        try:
+            counts = restore(state, self._step, self._use)
+        except InvalidTraining as error:
+            raise InvalidTraining(f"{self._checkpoints.path(steps[-1])} cannot be taken up. {error}") from error
+        logger.info("Going on from step %d of %d.", counts.step, self.recipe.steps)
+        return counts
+
+    def _batches_of(self, clips: ClipSet) -> BatchLoader:
+        processes, parts = self.accelerator.num_processes, self.recipe.accumulate
+        part, rest = divmod(self.recipe.batch_size, processes * parts)
+        if rest or not part:
+            raise InvalidTraining(
+                f"A batch of {self.recipe.batch_size} crops cannot be shared by {processes} processes in {parts} parts "
+                "each; choose a batch_size that both divide."
+            )
+        return BatchLoader(
+            TrainingCrops(clips, self.recipe.crops, self.recipe.seed),
+            part,
+            rank=self.accelerator.process_index,
+            world_size=processes,
+            workers=self._running.workers,
+            pin_memory=self.accelerator.device.type == "cuda",
+        )
+
+    def _batches(self) -> Iterator[list[Tensor]]:
+        """The parts of this process's share of every batch to come."""
+        parts = self.recipe.accumulate
+        with closing(self._loader.batches(first=self._counts.step * parts)) as batches:
+            while True:
+                yield [next(batches).audio.to(self.accelerator.device, non_blocking=True) for _ in range(parts)]
+
+    def _over_processes(self, scalars: Mapping[str, float]) -> dict[str, float]:
+        values = torch.tensor(list(scalars.values()), dtype=torch.float64, device=self.accelerator.device)
+        means = summed(values) / self.accelerator.num_processes
+        return dict(zip(scalars, means.tolist(), strict=True))
+
+    def _stop_signal(self, requests: StopRequests) -> int | None:
+        """The signal that any process was given, on all of them."""
+        asked = torch.tensor(int(requests.signal or 0), device=self.accelerator.device)
+        if self.accelerator.num_processes > 1:
+            torch.distributed.all_reduce(asked, torch.distributed.ReduceOp.MAX)
+        return int(asked) or None
+
+    def _log(self) -> TrainLog:
+        try:
+            return TrainLog(self.folder, self._counts.step, self._running.tensorboard)
+        except OSError as error:
+            raise InvalidTraining(f"{self.folder} cannot be written: {error.strerror or error}.") from error
+
+    def _lock(self, stack: ExitStack) -> None:
+        from filelock import FileLock, Timeout
+
+        if not self.accelerator.is_main_process:
+            return
+        try:
+            stack.enter_context(FileLock(self.folder / ".lock", timeout=0))
+        except Timeout as error:
+            raise InvalidTraining(f"Another process is training in {self.folder}.") from error
+
+    def _diverged(self) -> str:
+        steps = self._checkpoints.steps()
+        last = f"the checkpoint of step {steps[-1]} is the last good one" if steps else "there is no checkpoint yet"
+        return (
+            f"{self.recipe.patience} steps in a row, up to step {self._counts.step}, had no finite loss or gradient; "
+            f"{last}. Train with a lower learning rate, with max_gradient_norm, or in float32."
+        )
+
+
+class _Clock:
+    """Time spent learning, without validating and saving; a context manager around each step."""
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+        self._steps = 0
+        self._began = 0.0
+
+    def __enter__(self) -> None:
+        self._began = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self._seconds += time.perf_counter() - self._began
+        self._steps += 1
+
+    def rate_since_last(self) -> float:
+        """Steps a second since this was last asked."""
+        rate = self._steps / self._seconds if self._seconds else 0.0
+        self._seconds, self._steps = 0.0, 0
+        return rate
+
+
+def _accelerator(recipe: Recipe, device: Device) -> Accelerator:
+    try:
+        from accelerate import Accelerator
+        from accelerate.utils import DistributedDataParallelKwargs
+    except ImportError as error:
+        raise MissingDependency("Training needs the package accelerate: pip install 'codeczoo[train]'") from error
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InvalidTraining("There is no GPU that PyTorch can use here; train with the device cpu or auto.")
+    # The codebook's buffers are equal on all processes by their own doing.
+    wrapping = DistributedDataParallelKwargs(broadcast_buffers=False)
+    try:
+        return Accelerator(
+            cpu=device == "cpu", mixed_precision=recipe.precision, kwargs_handlers=[wrapping], rng_types=[]
+        )
+    except ValueError as error:
+        raise InvalidTraining(f"Precision {recipe.precision} cannot be had here: {error}") from error
+
+
+def _compile(model: Any, judges: Any) -> None:
+    # Part by part and in place: the names of weights stay, and the codebook, whose first steps differ, is left out.
+    for part in (model.encoder, *(child for name, child in model.named_children() if name in ("backbone", "decoder"))):
+        part.compile()
+    judges.compile()

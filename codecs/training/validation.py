@@ -1,0 +1,122 @@
+"""How good the model is on crops that it does not learn from.
+
+Every held-out crop is encoded and decoded as a user would do it (eval mode, float32, bandwidth id 0). What is always
+measured is the mel loss and the codebook's use over all crops: `utilisation`, the share of entries that occur, and
+`perplexity`. Further scores come from the caller as a function, because metrics are no business of the codecs:
+`codeczoo.benchmarks.training_validation` has the zoo's own.
+
+A score that a crop does not have (PESQ of silence) is left out of the mean, and counted as `NAME_undefined`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from codeczoo.codecs.quantizers.base import usage
+from codeczoo.codecs.resampling import Audio
+from codeczoo.codecs.wavtokenizer import WavTokenizer
+
+from .crops import Crop, CropSettings
+from .loader import validation_batches
+from .mel_loss import MelLoss
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+Scorer = Callable[[Audio, Audio, int], Mapping[str, float]]
+"""(reference, estimate, sample rate in Hz), mono float32 `[T]` both, to the scores that the pair has."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What is validated, and how."""
+
+    crops: tuple[Crop, ...]
+    score: Scorer | None = None
+    decides: str = "mel"
+    """The score that tells which step is best."""
+    higher_is_better: bool = False
+    examples: int = 4
+    """Crops whose reconstruction is kept to be listened to."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One crop and what became of it."""
+
+    name: str
+    reference: Audio
+    estimate: Audio
+
+
+@dataclass(frozen=True)
+class Validated:
+    """What a validation found."""
+
+    scores: Mapping[str, float]
+    """Means over the crops, by name."""
+    examples: tuple[Example, ...]
+    """Of this process."""
+
+
+def validate(
+    model: WavTokenizer, validation: Validation, settings: CropSettings, accelerator: Accelerator
+) -> Validated:
+    """Validate on all processes, which all call this; each gets all scores. Neither the model nor torch's generators
+    are different afterwards. Raises InvalidAudioFile."""
+    mel = MelLoss(settings.sample_rate).to(accelerator.device)
+    mine = validation.crops[accelerator.process_index :: accelerator.num_processes]
+    rows: list[dict[str, float]] = []
+    codes: list[Tensor] = []
+    examples: list[Example] = []
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad(), torch.random.fork_rng():
+            for name, audio in _crops(mine, settings):
+                found = model.encode(audio.to(accelerator.device))
+                decoded = model.decode(found, audio.shape[-1])
+                row = {"mel": float(mel(audio.to(accelerator.device), decoded))}
+                reference, estimate = audio[0, 0].numpy(), decoded[0, 0].cpu().numpy()
+                if validation.score is not None:
+                    row.update(validation.score(reference, estimate, settings.sample_rate))
+                rows.append(row)
+                codes.append(found.cpu())
+                if len(examples) < validation.examples:
+                    examples.append(Example(name, reference, estimate))
+    finally:
+        model.train(was_training)
+    scores = _means(_from_all(rows)) | _use_of_codebook(codes, model.config.entries)
+    return Validated(scores, tuple(examples))
+
+
+def _crops(crops: tuple[Crop, ...], settings: CropSettings) -> Iterator[tuple[str, Tensor]]:
+    for batch in validation_batches(crops, settings, 1):
+        yield batch.clips[0], batch.audio
+
+
+def _from_all(items: list) -> list:
+    """The items of all processes, in one list."""
+    from accelerate.utils import gather_object
+
+    return gather_object(items)
+
+
+def _means(rows: list[dict[str, float]]) -> dict[str, float]:
+    means: dict[str, float] = {}
+    for name in dict.fromkeys(name for row in rows for name in row):
+        values = [row[name] for row in rows if name in row]
+        means[name] = sum(values) / len(values)
+        if len(values) < len(rows):
+            means[f"{name}_undefined"] = float(len(rows) - len(values))
+    return means
+
+
+def _use_of_codebook(codes: list[Tensor], entries: int) -> dict[str, float]:
+    every = torch.cat([part.flatten() for part in _from_all(codes)])
+    return {name: float(value[0]) for name, value in usage(every[None, None], (entries,)).items()}
