@@ -13,8 +13,8 @@ CodecError                  base of all below; its text is a sentence for the us
 ├── InvalidTable            a CSV, TSV or JSON lines file cannot be read as a table
 ├── InvalidClips            training data as a whole: no clips, a missing column, nothing readable
 ├── InvalidRecipe           a training recipe: no such one, an unknown key, a value that does not fit
-├── InvalidTraining         a training cannot start or go on: its folder, its checkpoint, another configuration
-├── TrainingDiverged        step after step gave no finite gradient
+├── InvalidTraining         a training cannot start: its folder, its checkpoint, another configuration
+├── TrainingFailed          a training had to end: no finite gradients, a checkpoint that cannot be written
 └── DecodedAudioMissing     `decoded:DIR` holds no usable file for a clip
 """
 
@@ -74,11 +74,11 @@ class InvalidRecipe(CodecError):
 
 
 class InvalidTraining(CodecError):
-    """A training cannot start or go on."""
+    """A training cannot start, or not in this folder."""
 
 
-class TrainingDiverged(CodecError):
-    """Training has given up: too many steps in a row without finite gradients."""
+class TrainingFailed(CodecError):
+    """A training had to end before its last step; its last checkpoint is intact."""
 
 
 class DecodedAudioMissing(CodecError):

@@ -16,7 +16,7 @@ CODE = set(re.findall(r"`([^`\n]+)`", README))
 """What stands between backticks."""
 
 
-@pytest.mark.parametrize("verb", ["list", "info", "bench", "score", "report", "encode", "decode", "fetch"])
+@pytest.mark.parametrize("verb", ["list", "info", "bench", "score", "report", "encode", "decode", "fetch", "train"])
 def test_every_verb(verb: str) -> None:
     assert any(re.match(rf"codeczoo {verb}\b", code) for code in CODE)
 

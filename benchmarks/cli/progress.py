@@ -10,12 +10,13 @@ from typing import Self
 class Bar:
     """A progress bar that counts to `total`; a context manager."""
 
-    def __init__(self, total: int, unit: str, description: str = "") -> None:
+    def __init__(self, total: int, unit: str, description: str = "", done: int = 0) -> None:
         from tqdm import tqdm
 
         # disable=None: only on a terminal.
         self._bar = tqdm(
             total=total,
+            initial=done,
             unit=unit,
             unit_scale=unit == "B",
             desc=description,

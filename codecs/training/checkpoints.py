@@ -9,6 +9,7 @@ newer one is safe. They are read with `weights_only`: tensors and plain containe
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import re
@@ -18,7 +19,7 @@ from typing import Any
 
 import torch
 
-from codeczoo.codecs.errors import InvalidTraining
+from codeczoo.codecs.errors import InvalidTraining, TrainingFailed
 
 _NAME = re.compile(r"step-(\d+)\.pt")
 
@@ -41,7 +42,7 @@ class Checkpoints:
 
     def write(self, step: int, state: dict[str, Any], best: int | None = None) -> Path:
         """Save the state of a step, then remove what is neither among the latest nor of the step `best`. Raises
-        InvalidTraining where it cannot be written."""
+        TrainingFailed where it cannot be written."""
         path = self.path(step)
         part = self.folder / f".{path.name}.part"
         try:
@@ -55,7 +56,7 @@ class Checkpoints:
         except (OSError, RuntimeError) as error:
             # PyTorch's writer turns the error of a full disk into one of its own.
             _remove(part)
-            raise InvalidTraining(self._unwritten(path, error)) from error
+            raise TrainingFailed(self._unwritten(path, error)) from error
         for old in self.steps()[: -self._keep]:
             if old not in (best, step):
                 self.path(old).unlink(missing_ok=True)
@@ -100,7 +101,5 @@ def _sync_folder(folder: Path) -> None:
 
 def _remove(path: Path) -> None:
     # Where even that fails, what is said is why the writing failed.
-    import contextlib
-
     with contextlib.suppress(OSError):
         path.unlink(missing_ok=True)

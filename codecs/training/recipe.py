@@ -39,7 +39,17 @@ class CodebookRecipe:
     init_sample: int | None = None
     """Frames that the first codebook is made of; none: four an entry."""
     init_iterations: int = 50
+    wait_steps: int = 0
+    """Steps before frames are gathered for the first codebook. An encoder's fresh features hardly differ from frame to
+    frame and move faster than they differ: a codebook made of them is all dead a few steps later. While it waits, a
+    step is quantized with frames of its own batch, which costs small batches nothing."""
     update_order: UpdateOrder = "ema_first"
+
+    def __post_init__(self) -> None:
+        if self.wait_steps < 0 or self.init_iterations < 1:
+            raise ValueError(
+                f"wait_steps is 0 or more and init_iterations 1 or more; got {self.wait_steps}, {self.init_iterations}."
+            )
 
 
 @dataclass(frozen=True)

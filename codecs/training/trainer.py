@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor
 
-from codeczoo.codecs.errors import InvalidTraining, MissingDependency, TrainingDiverged
+from codeczoo.codecs.errors import InvalidTraining, MissingDependency, TrainingFailed
 from codeczoo.codecs.quantizers.shared_rows import summed
 from codeczoo.codecs.wavtokenizer_checkpoint import write as write_model
 
@@ -138,8 +138,8 @@ class Trainer:
         return self._step.model
 
     def run(self, until: int | None = None) -> Ended:
-        """Train to the recipe's last step, or to the step `until`. Raises TrainingDiverged, InvalidTraining (a
-        checkpoint cannot be written), InvalidClips (the data is gone); the last checkpoint is then intact."""
+        """Train to the recipe's last step, or to the step `until`. Raises TrainingFailed, or
+        InvalidClips where the data is gone; the last checkpoint is then intact."""
         last = min(self.recipe.steps, until or self.recipe.steps)
         signal: int | None = None
         with ExitStack() as stack:
@@ -181,7 +181,7 @@ class Trainer:
         counts.skipped += outcome.skipped
         counts.skipped_in_a_row = counts.skipped_in_a_row + 1 if outcome.skipped else 0
         if counts.skipped_in_a_row >= self.recipe.patience:
-            raise TrainingDiverged(self._diverged())
+            raise TrainingFailed(self._diverged())
         if outcome.skipped:
             logger.warning("Step %d is skipped: its loss or gradient is not finite.", step)
         elif known:
@@ -213,8 +213,10 @@ class Trainer:
             return
         found = validate(self.model, validation, self.recipe.crops, self.accelerator)
         self._scores = found.scores
+        scores = {f"validation/{name}": value for name, value in found.scores.items()}
+        self._logged = self._logged | scores
         if log is not None:
-            log.scalars(step, {f"validation/{name}": value for name, value in found.scores.items()})
+            log.scalars(step, scores)
             for example in found.examples:
                 log.audio(step, f"{example.name}/reference", example.reference, self.recipe.model.sample_rate)
                 log.audio(step, f"{example.name}/estimate", example.estimate, self.recipe.model.sample_rate)
@@ -239,7 +241,7 @@ class Trainer:
         try:
             write_model(self.model, self.folder / name, facts)
         except OSError as error:
-            raise InvalidTraining(f"{self.folder / name} cannot be written: {error.strerror or error}.") from error
+            raise TrainingFailed(f"{self.folder / name} cannot be written: {error.strerror or error}.") from error
 
     def _resumed(self) -> Counts:
         steps = self._checkpoints.steps()
