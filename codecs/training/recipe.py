@@ -39,17 +39,7 @@ class CodebookRecipe:
     init_sample: int | None = None
     """Frames that the first codebook is made of; none: four an entry."""
     init_iterations: int = 50
-    wait_steps: int = 0
-    """Steps before frames are gathered for the first codebook. An encoder's fresh features hardly differ from frame to
-    frame and move faster than they differ: a codebook made of them is all dead a few steps later. While it waits, a
-    step is quantized with frames of its own batch, which costs small batches nothing."""
     update_order: UpdateOrder = "ema_first"
-
-    def __post_init__(self) -> None:
-        if self.wait_steps < 0 or self.init_iterations < 1:
-            raise ValueError(
-                f"wait_steps is 0 or more and init_iterations 1 or more; got {self.wait_steps}, {self.init_iterations}."
-            )
 
 
 @dataclass(frozen=True)
@@ -116,6 +106,8 @@ class Recipe:
     optimiser: OptimiserRecipe = field(default_factory=OptimiserRecipe)
     procedure: Procedure = "alternating"
     """Which discriminators the model meets: `codeczoo.codecs.training.losses`."""
+    scale_features: bool = False
+    """Whether the encoder starts with features of unit scale: `codeczoo.codecs.training.feature_scale`."""
     adversarial_from: int = 0
     """Step after which the discriminators join; until then the model learns from mel and commitment loss alone."""
     accumulate: int = 1

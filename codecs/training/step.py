@@ -78,7 +78,6 @@ class TrainingStep:
         self._model: Any
         self._judges: Any
         self._model, self._judges = accelerator.prepare(model, judges)
-        self._codebook_learns = False
         self.generator = _Learner(model, recipe, accelerator)
         self.discriminator = _Learner(judges, recipe, accelerator)
         self._losses = Losses(self._judges, MelLoss(recipe.model.sample_rate).to(accelerator.device), recipe.losses)
@@ -88,7 +87,6 @@ class TrainingStep:
         rate = learning_rate(self.recipe, step)
         self.generator.set_rate(rate)
         self.discriminator.set_rate(rate)
-        self._codebook_learns = step > self.recipe.codebook.wait_steps
         identity = bandwidth_id(self.recipe, step)
         if not adversarial(self.recipe, step):
             return self._reconstruct(parts, identity)
@@ -151,7 +149,7 @@ class TrainingStep:
 
     def _move_model(self, finite: bool, length: Tensor) -> None:
         self.generator.move(finite, length)
-        if finite and self._codebook_learns:
+        if finite:
             self.model.quantizer.update()
         else:
             self.model.quantizer.discard()

@@ -38,6 +38,7 @@ from codeczoo.codecs.wavtokenizer_checkpoint import write as write_model
 from .checkpoints import Checkpoints
 from .crops import TrainingCrops
 from .facts import ClipSet
+from .feature_scale import scale_features
 from .loader import BatchLoader
 from .recipe import Recipe
 from .run_identity import RunIdentity, check, claim
@@ -147,6 +148,7 @@ class Trainer:
             log = stack.enter_context(self._log()) if self.accelerator.is_main_process else None
             requests = stack.enter_context(StopRequests())
             batches = stack.enter_context(closing(self._batches()))
+            self._prepare()
             clock = _Clock()
             while self._counts.step < last and signal is None:
                 with clock:
@@ -170,6 +172,12 @@ class Trainer:
             scores=self._scores,
             model=exported if exported.exists() else None,
         )
+
+    def _prepare(self) -> None:
+        """What a new training begins with, and one that goes on has behind it."""
+        if self._counts.step == 0 and self.recipe.scale_features:
+            with closing(self._batches()) as batches:
+                scale_features(self.model.encoder, torch.cat(next(batches)))
 
     def _learn(self, parts: list[Tensor]) -> StepOutcome:
         """One step, counted; the guard's patience is limited."""

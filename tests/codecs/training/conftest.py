@@ -40,7 +40,7 @@ layers = 1
 
 [codebook]
 init_sample = 250
-wait_steps = 2
+decay = 0.95
 
 [data]
 seconds = 0.2
@@ -54,7 +54,7 @@ band_n_ffts = [256]
 band_channels = 4
 
 [optimiser]
-learning_rate = 2e-3
+learning_rate = 1e-3
 warmup_steps = 2
 
 [pace]

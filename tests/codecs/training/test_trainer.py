@@ -57,7 +57,7 @@ def train(recipe: Recipe, clips: ClipSet, run: Path, until: int | None = None, v
 def test_a_run_that_is_stopped_anywhere_equals_an_undisturbed_one(
     small_recipe: Recipe, voice_clips: ClipSet, tmp_path: Path
 ) -> None:
-    """Stops while the codebook waits, while its sample is gathered, and after the discriminators have joined."""
+    """Stops while the sample for the codebook is gathered, when it is there, and after the discriminators have joined."""
     validation = Validation(validation_crops(voice_clips, small_recipe.crops)[:2])
     train(small_recipe, voice_clips, tmp_path / "whole", validation=validation)
     for until in (1, 3, 4, 7, None):
@@ -71,3 +71,155 @@ def test_a_run_that_is_stopped_anywhere_equals_an_undisturbed_one(
     ]
     assert logs[0] == logs[1]
     assert [line["step"] for line in logs[0]] == [*range(1, 7), 6, *range(7, 13), 12]
+
+
+def test_what_is_random_is_in_the_state(small_recipe: Recipe, voice_clips: ClipSet, tmp_path: Path) -> None:
+    """Another seed is another training; drawing from torch's generator between two runs changes nothing."""
+    train(small_recipe, voice_clips, tmp_path / "a", 5)
+    train(small_recipe, voice_clips, tmp_path / "b", 3)
+    torch.rand(7)
+    train(small_recipe, voice_clips, tmp_path / "b", 5)
+    train(replace(small_recipe, seed=1), voice_clips, tmp_path / "c", 5)
+    assert same(end_state(tmp_path / "a"), end_state(tmp_path / "b"))
+    assert not same(end_state(tmp_path / "a")["model"], end_state(tmp_path / "c")["model"])
+
+
+def test_it_learns_uses_its_codebook_and_exports_what_decodes(
+    small_recipe: Recipe, voice_clips: ClipSet, tmp_path: Path
+) -> None:
+    recipe = replace(small_recipe, steps=80, adversarial_from=60, pace=replace(small_recipe.pace, validate_every=80))
+    validation = Validation(validation_crops(voice_clips, recipe.crops)[:4])
+    ended = Trainer(recipe, voice_clips, tmp_path, CPU, validation).run()
+    log = train_log.read(tmp_path)
+    trained = [line for line in log if "generator/mel" in line]
+    mel = [line["generator/mel"] for line in trained]
+    assert sum(mel[50:60]) < 0.75 * sum(mel[:10])
+    assert trained[-1]["codebook/recent_utilisation"] > 0.75
+    judged = [line["discriminator/total"] for line in trained if "discriminator/total" in line]
+    assert len(judged) == 20
+    assert judged[-1] < judged[0]
+    assert ended.finished
+    assert ended.scores["utilisation"] > 0.4
+    assert ended.model == tmp_path / "model.safetensors"
+    codec = codecs.load(f"wavtokenizer:{ended.model}")
+    audio = torch.rand(1, 1, 3000) - 0.5
+    encoded = codec.encode(audio)
+    assert encoded.codes[0].shape == (1, -(-3000 // 160))
+    assert codec.decode(encoded).shape == (1, 1, 3000)
+
+
+def test_accumulated_parts_are_one_batch(small_recipe: Recipe, voice_clips: ClipSet, tmp_path: Path) -> None:
+    """Without dropout: the same gradient, to rounding, and the same statistics of the codebook."""
+    lengths = []
+    for accumulate in (1, 2):
+# As many entries as frames: until there is a codebook, each part is quantized with frames of its own.
+        recipe = replace(
+            small_recipe, accumulate=accumulate, adversarial_from=0, model=replace(small_recipe.model, entries=100)
+        )
+        trainer = Trainer(recipe, voice_clips, tmp_path / str(accumulate), CPU)
+        for module in trainer.model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+        trainer.run(1)
+        lengths.append(train_log.read(tmp_path / str(accumulate))[0])
+    for name in ("generator/gradient", "discriminator/gradient"):
+        assert lengths[0][name] == pytest.approx(lengths[1][name], rel=1e-4)
+
+
+@pytest.mark.parametrize("procedure", ["joint", "alternating"])
+def test_a_step_without_a_finite_gradient_changes_nothing(
+    small_recipe: Recipe, voice_clips: ClipSet, tmp_path: Path, procedure: Any
+) -> None:
+    recipe = replace(small_recipe, procedure=procedure)
+    trainer = Trainer(recipe, voice_clips, tmp_path, CPU)
+    trainer.run(8)
+    before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    moments = end_state(tmp_path)["generator_optimiser"]
+    trainer.model.encoder.model[0].register_forward_hook(lambda module, inputs, output: output * float("nan"))
+    ended = trainer.run(10)
+    after = trainer.model.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert same(moments["state"], end_state(tmp_path)["generator_optimiser"]["state"])
+    assert (ended.step, ended.skipped) == (10, 2)
+    assert train_log.read(tmp_path)[-1]["skipped"] == 2
+
+
+def test_it_gives_up_after_so_many_of_them_and_leaves_the_last_good_checkpoint(
+    small_recipe: Recipe, voice_clips: ClipSet, tmp_path: Path
+) -> None:
+    trainer = Trainer(replace(small_recipe, patience=3), voice_clips, tmp_path, CPU)
+    trainer.run(4)
+    good = end_state(tmp_path)
+    trainer.model.encoder.model[0].register_forward_hook(lambda module, inputs, output: output * float("inf"))
+    with pytest.raises(TrainingFailed, match=r"3 steps in a row, up to step 7.*step 6 is the last good one"):
+        trainer.run()
+    assert same(good["model"], end_state(tmp_path)["model"])
+    assert end_state(tmp_path)["counts"]["skipped"] == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"steps": 13}, "steps is 13 here and 12 there"),
+        ({"seed": 4}, "seed is 4 here and 0 there"),
+        ({"procedure": "alternating"}, "procedure is 'alternating' here and 'joint' there"),
+    ],
+)
+def test_another_configuration_is_refused_with_what_differs(
+    small_recipe: Recipe, voice_clips: ClipSet, tmp_path: Path, change: dict[str, Any], named: str
+) -> None:
+    train(small_recipe, voice_clips, tmp_path, 1)
+    before = end_state(tmp_path)
+    with pytest.raises(InvalidTraining, match=named):
+        train(replace(small_recipe, **change), voice_clips, tmp_path)
+    assert same(before, end_state(tmp_path))
+
+
+def test_other_clips_are_refused_and_another_pace_is_not(
+    small_recipe: Recipe, voice_clips: ClipSet, tmp_path: Path
+) -> None:
+    train(small_recipe, voice_clips, tmp_path, 1)
+    fewer = ClipSet(voice_clips.clips[1:], voice_clips.facts[1:])
+    with pytest.raises(InvalidTraining, match="the training clips are others"):
+        train(small_recipe, fewer, tmp_path)
+    assert train(replace(small_recipe, pace=replace(small_recipe.pace, keep=7)), voice_clips, tmp_path, 2).step == 2
+
+
+def test_a_folder_that_cannot_be_written_is_refused(
+    small_recipe: Recipe, voice_clips: ClipSet, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidTraining, match=r"file/run cannot be used: Not a directory. Name another"):
+        train(small_recipe, voice_clips, tmp_path / "file" / "run")
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(
+    small_recipe: Recipe, voice_clips: ClipSet, tmp_path: Path
+) -> None:
+    with pytest.raises(InvalidTraining, match="A batch of 4 crops cannot be shared by 1 processes in 3 parts"):
+        train(replace(small_recipe, accumulate=3), voice_clips, tmp_path)
+
+
+def test_a_checkpoint_that_belongs_to_nothing_is_refused(
+    small_recipe: Recipe, voice_clips: ClipSet, tmp_path: Path
+) -> None:
+    train(small_recipe, voice_clips, tmp_path, 1)
+    (tmp_path / "training.json").unlink()
+    with pytest.raises(InvalidTraining, match="holds checkpoints but no training.json"):
+        train(small_recipe, voice_clips, tmp_path)
+
+
+def test_the_best_and_the_latest_states_are_kept(
+    small_recipe: Recipe, voice_clips: ClipSet, tmp_path: Path
+) -> None:
+    """A score that falls with every validation: the first stays the best."""
+    pace = replace(small_recipe.pace, checkpoint_every=2, validate_every=3, keep=2)
+    scores = iter([3.0, 2.0, 1.0, 0.5])
+    crop = validation_crops(voice_clips, small_recipe.crops)[:1]
+    validation = Validation(crop, lambda *_: {"mos": next(scores)}, decides="mos", higher_is_better=True)
+    # The sample for the first codebook is there after step 5.
+    ended = train(replace(small_recipe, pace=pace), voice_clips, tmp_path, validation=validation)
+    assert Checkpoints(tmp_path).steps() == (6, 10, 12)
+    assert json.loads((tmp_path / "scalars.jsonl").read_text().splitlines()[-1])["validation/mos"] == 1.0
+    assert ended.scores["mos"] == 1.0
+    assert "step 6 of 12" in codecs.spec(f"wavtokenizer:{tmp_path / 'best.safetensors'}").notes
