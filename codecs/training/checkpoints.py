@@ -15,7 +15,7 @@ import pickle
 import re
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
@@ -48,14 +48,15 @@ class Checkpoints:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with part.open("wb") as file:
-                torch.save(state, file)
+                _save(state, file)
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(path)
             _sync_folder(self.folder)
-        except (OSError, RuntimeError) as error:
-            # PyTorch's writer turns the error of a full disk into one of its own.
-            _remove(part)
+        except OSError as error:
+            # Where not even that can be done, what is said is why the writing failed.
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
             raise TrainingFailed(self._unwritten(path, error)) from error
         for old in self.steps()[: -self._keep]:
             if old not in (best, step):
@@ -82,12 +83,10 @@ class Checkpoints:
             return "There is no other checkpoint in its folder."
         return f"Remove it, and training goes on from step {others[-1]}."
 
-    def _unwritten(self, path: Path, error: Exception) -> str:
-        cause = error.strerror if isinstance(error, OSError) else None
-        reason = cause or str(error).partition("\n")[0] or type(error).__name__
+    def _unwritten(self, path: Path, error: OSError) -> str:
         steps = self.steps()
         last = f"The checkpoint of step {steps[-1]} is intact" if steps else "There is none before it"
-        return f"The checkpoint {path} cannot be written: {reason}. {last}; the same command goes on from there."
+        return f"The checkpoint {path} cannot be written: {error.strerror}. {last}; the same command goes on from there."
 
 
 def _sync_folder(folder: Path) -> None:
@@ -99,7 +98,29 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _remove(path: Path) -> None:
-    # Where even that fails, what is said is why the writing failed.
-    with contextlib.suppress(OSError):
-        path.unlink(missing_ok=True)
+class _Watched:
+    """A file that keeps the error of a write: PyTorch's writer turns it into one that does not say what it was."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        try:
+            return self._file.write(data)
+        except OSError as error:
+            self.error = error
+            raise
+
+    def flush(self) -> None:
+        self._file.flush()
+
+
+def _save(state: dict[str, Any], file: BinaryIO) -> None:
+    watched = _Watched(file)
+    try:
+        torch.save(state, watched)  # pyright: ignore[reportArgumentType]
+    except RuntimeError:
+        if watched.error is None:
+            raise
+        raise watched.error from None
