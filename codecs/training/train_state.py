@@ -86,6 +86,7 @@ def _random_states(accelerator: Accelerator) -> dict[str, Tensor]:
 
 def _restore_random(states: dict[str, Tensor], accelerator: Accelerator) -> None:
     rank = accelerator.process_index
-    torch.set_rng_state(states["cpu"][rank])
+    # Cloned: of a row that is a view, torch 2.11 reads past the end, and crashes.
+    torch.set_rng_state(states["cpu"][rank].clone())
     if accelerator.device.type == "cuda" and "cuda" in states:
-        torch.cuda.set_rng_state(states["cuda"][rank], accelerator.device)
+        torch.cuda.set_rng_state(states["cuda"][rank].clone(), accelerator.device)
