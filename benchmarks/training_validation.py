@@ -48,5 +48,7 @@ def decisive(names: Sequence[str], asked: str | None) -> tuple[str, bool]:
     if name == "mel":
         return name, False
     if name not in names:
-        raise BenchmarkError(f"{name} is to tell which step is best, but it is not measured; there are {', '.join(names)}.")
+        raise BenchmarkError(
+            f"{name} is to tell which step is best, but it is not measured; there are {', '.join(names)}."
+        )
     return name, metrics.metric(name).higher_is_better

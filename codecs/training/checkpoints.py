@@ -86,7 +86,9 @@ class Checkpoints:
     def _unwritten(self, path: Path, error: OSError) -> str:
         steps = self.steps()
         last = f"The checkpoint of step {steps[-1]} is intact" if steps else "There is none before it"
-        return f"The checkpoint {path} cannot be written: {error.strerror}. {last}; the same command goes on from there."
+        return (
+            f"The checkpoint {path} cannot be written: {error.strerror}. {last}; the same command goes on from there."
+        )
 
 
 def _sync_folder(folder: Path) -> None:

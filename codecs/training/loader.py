@@ -20,7 +20,7 @@ import itertools
 import logging
 import multiprocessing
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.context import ForkServerContext
 
@@ -124,7 +124,7 @@ class BatchLoader:
         self.replaced = 0
         """Crops that another one stands in for."""
 
-    def batches(self, first: int = 0) -> Iterator[Batch]:
+    def batches(self, first: int = 0) -> Generator[Batch, None, None]:
         """Batches `first`, `first + 1` and so on without end; close the iterator to stop the workers. Raises
         InvalidClips where no file can be read any more."""
         if first < 0:

@@ -193,7 +193,7 @@ def flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         if isinstance(value, dict):
             found.update(flat(value, f"{prefix}{key}."))
         else:
-            found[prefix + key] = [list(v) if isinstance(v, tuple) else v for v in value] if isinstance(value, tuple) else value
+            found[prefix + key] = (
+                [list(v) if isinstance(v, tuple) else v for v in value] if isinstance(value, tuple) else value
+            )
     return found
-
-

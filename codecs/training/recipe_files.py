@@ -73,7 +73,9 @@ def _content(name: str) -> tuple[bytes, str]:
     if name not in names():
         near = difflib.get_close_matches(name, names(), n=3, cutoff=0.5)
         hint = f"Nearest: {', '.join(near)}." if near else f"There are {', '.join(names())}."
-        raise InvalidRecipe(f"There is no recipe named {name!r}. {hint} One of your own is given by its path, NAME.toml.")
+        raise InvalidRecipe(
+            f"There is no recipe named {name!r}. {hint} One of your own is given by its path, NAME.toml."
+        )
     return files("codeczoo.codecs.training.recipes").joinpath(f"{name}.toml").read_bytes(), f"{name}.toml"
 
 
@@ -93,10 +95,10 @@ def _parsed(override: str) -> Table:
             f"An override reads key=value, as in optimiser.learning_rate=1e-4 or steps=2000; got {override!r}."
         )
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
+        value: Any = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         # A word without quotes, which a shell would have taken away anyway.
         value = text.strip()
-    for part in reversed(parts):
+    for part in reversed(parts[1:]):
         value = {part: value}
-    return value
+    return {parts[0]: value}

@@ -26,7 +26,9 @@ def bandwidth_id(recipe: Recipe, step: int) -> int:
     The published models have four ids and were trained with all of them alike (spec: they stand for the same rate).
     """
     # The raw words of a counter-based generator, as crops are drawn: NumPy guarantees them for ever.
-    generator = np.random.Philox(key=np.array([recipe.seed, 1], np.uint64), counter=np.array([0, 0, step, 0], np.uint64))
+    generator = np.random.Philox(
+        key=np.array([recipe.seed, 1], np.uint64), counter=np.array([0, 0, step, 0], np.uint64)
+    )
     return int(generator.random_raw()) * recipe.model.bandwidths >> 64
 
 

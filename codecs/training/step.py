@@ -96,21 +96,29 @@ class TrainingStep:
         return self._alternating(audio, identity)
 
     def _reconstruct(self, parts: Sequence[Tensor], identity: int) -> StepOutcome:
-        for audio in self._in_turn(parts):
+        def learn(audio: Tensor) -> tuple[Reconstruction, GeneratorLoss]:
             made: Reconstruction = self._model(audio, identity)
             loss = self._losses.reconstruction_loss(audio, made.audio, made.commitment)
             self._backward(loss, len(parts))
+            return made, loss
+
+        made, loss = [learn(audio) for audio in self._in_turn(parts)][-1]
         length = self.generator.gradient_length()
         moved = _all_finite(loss.total, length)
         self._move_model(moved, length)
         return StepOutcome(not moved, loss, None, made, length, None)
 
     def _joint(self, parts: Sequence[Tensor], identity: int) -> StepOutcome:
-        for audio in self._in_turn(parts):
+        condition = self._condition(identity)
+
+        def learn(audio: Tensor) -> tuple[Reconstruction, GeneratorLoss, DiscriminatorLoss]:
             made: Reconstruction = self._model(audio, identity)
-            loss, judges_loss = self._losses.joint_losses(audio, made.audio, made.commitment, self._condition(identity))
+            loss, judges_loss = self._losses.joint_losses(audio, made.audio, made.commitment, condition)
             self._backward(loss, len(parts))
             self._backward(judges_loss, len(parts))
+            return made, loss, judges_loss
+
+        made, loss, judges_loss = [learn(audio) for audio in self._in_turn(parts)][-1]
         length, judges_length = self.generator.gradient_length(), self.discriminator.gradient_length()
         moved = _all_finite(loss.total, judges_loss.total, length, judges_length)
         self._move_model(moved, length)

@@ -5,7 +5,7 @@
 
     RUN/training.json       what the run is: only its like may go on in this folder (`run_identity`)
     RUN/checkpoints/        the latest states and that of the best validation (`checkpoints`)
-    RUN/model.safetensors   the model as it is, after each validation and at the end: `wavtokenizer:RUN/model.safetensors`
+    RUN/model.safetensors   the model after each validation and at the end: `wavtokenizer:RUN/model.safetensors`
     RUN/best.safetensors    the model of the best validation
     RUN/scalars.jsonl, RUN/tensorboard/     how it went (`train_log`)
 
@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +33,7 @@ from torch import Tensor
 
 from codeczoo.codecs.errors import InvalidTraining, MissingDependency, TrainingFailed
 from codeczoo.codecs.quantizers.shared_rows import summed
+from codeczoo.codecs.wavtokenizer import WavTokenizer
 from codeczoo.codecs.wavtokenizer_checkpoint import write as write_model
 
 from .checkpoints import Checkpoints
@@ -134,7 +135,7 @@ class Trainer:
         return self._counts.step
 
     @property
-    def model(self):
+    def model(self) -> WavTokenizer:
         """The model that learns."""
         return self._step.model
 
@@ -280,7 +281,7 @@ class Trainer:
             pin_memory=self.accelerator.device.type == "cuda",
         )
 
-    def _batches(self) -> Iterator[list[Tensor]]:
+    def _batches(self) -> Generator[list[Tensor], None, None]:
         """The parts of this process's share of every batch to come."""
         parts = self.recipe.accumulate
         with closing(self._loader.batches(first=self._counts.step * parts)) as batches:

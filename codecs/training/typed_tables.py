@@ -69,7 +69,9 @@ def _tuple(arguments: tuple[Any, ...], value: Any, key: str) -> tuple[Any, ...]:
         arguments = (arguments[0],) * len(value)
     if len(value) != len(arguments):
         raise _wrong(key, value, f"a list of {len(arguments)}")
-    return tuple(_value(hint, item, f"{key}[{at}]") for at, (hint, item) in enumerate(zip(arguments, value, strict=True)))
+    return tuple(
+        _value(hint, item, f"{key}[{at}]") for at, (hint, item) in enumerate(zip(arguments, value, strict=True))
+    )
 
 
 def _wrong(key: str, value: Any, needed: str) -> InvalidRecipe:

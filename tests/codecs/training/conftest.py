@@ -74,9 +74,7 @@ def voices(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pitch_hz = rng.uniform(90, 220) * (1 + 0.2 * np.sin(2 * np.pi * rng.uniform(1, 4) * time_s))
         phase = 2 * np.pi * np.cumsum(pitch_hz) / RATE
         formant_hz = rng.uniform(400, 2500)
-        harmonics = sum(
-            np.exp(-(((k * pitch_hz - formant_hz) / 600) ** 2)) * np.sin(k * phase) for k in range(1, 25)
-        )
+        harmonics = sum(np.exp(-(((k * pitch_hz - formant_hz) / 600) ** 2)) * np.sin(k * phase) for k in range(1, 25))
         wave = 0.2 * harmonics * np.hanning(len(time_s)) + 0.003 * rng.standard_normal(len(time_s))
         soundfile.write(folder / f"voice{number:02}.wav", wave, RATE)
     return folder

@@ -121,7 +121,11 @@ def undisturbed(small_recipe_file: Path, voices: Path, tmp_path_factory: pytest.
     clips = describe(find(voices), workers=1, index=run / "facts.sqlite")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    assert Trainer(recipes.load(str(small_recipe_file)), clips, run, Running(device="cpu", tensorboard=False)).run().finished
+    assert (
+        Trainer(recipes.load(str(small_recipe_file)), clips, run, Running(device="cpu", tensorboard=False))
+        .run()
+        .finished
+    )
     torch.set_num_threads(threads)
     return run
 

@@ -71,7 +71,13 @@ def test_two_processes_are_one(
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     # As many entries as a process has frames: the steps before there is a codebook do not depend on the shares.
-    changes = [f"procedure={procedure}", "model.entries=100", "codebook.init_sample=160", "steps=5", "adversarial_from=1"]
+    changes = [
+        f"procedure={procedure}",
+        "model.entries=100",
+        "codebook.init_sample=160",
+        "steps=5",
+        "adversarial_from=1",
+    ]
     command = [sys.executable, "-c", SCRIPT, str(small_recipe_file), str(voices), str(tmp_path), str(port), *changes]
     done = subprocess.run(command, env=one_thread_environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -57,7 +57,7 @@ def train(recipe: Recipe, clips: ClipSet, run: Path, until: int | None = None, v
 def test_a_run_that_is_stopped_anywhere_equals_an_undisturbed_one(
     small_recipe: Recipe, voice_clips: ClipSet, tmp_path: Path
 ) -> None:
-    """Stops while the sample for the codebook is gathered, when it is there, and after the discriminators have joined."""
+    """Stops while the sample for the codebook is gathered, behind that, and after the discriminators have joined."""
     validation = Validation(validation_crops(voice_clips, small_recipe.crops)[:2])
     train(small_recipe, voice_clips, tmp_path / "whole", validation=validation)
     for until in (1, 3, 4, 7, None):
@@ -112,7 +112,7 @@ def test_accumulated_parts_are_one_batch(small_recipe: Recipe, voice_clips: Clip
     """Without dropout: the same gradient, to rounding, and the same statistics of the codebook."""
     lengths = []
     for accumulate in (1, 2):
-# As many entries as frames: until there is a codebook, each part is quantized with frames of its own.
+        # As many entries as frames: until there is a codebook, each part is quantized with frames of its own.
         recipe = replace(
             small_recipe, accumulate=accumulate, adversarial_from=0, model=replace(small_recipe.model, entries=100)
         )
@@ -185,17 +185,13 @@ def test_other_clips_are_refused_and_another_pace_is_not(
     assert train(replace(small_recipe, pace=replace(small_recipe.pace, keep=7)), voice_clips, tmp_path, 2).step == 2
 
 
-def test_a_folder_that_cannot_be_written_is_refused(
-    small_recipe: Recipe, voice_clips: ClipSet, tmp_path: Path
-) -> None:
+def test_a_folder_that_cannot_be_written_is_refused(small_recipe: Recipe, voice_clips: ClipSet, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InvalidTraining, match=r"file/run cannot be used: Not a directory. Name another"):
         train(small_recipe, voice_clips, tmp_path / "file" / "run")
 
 
-def test_a_batch_that_cannot_be_shared_is_refused(
-    small_recipe: Recipe, voice_clips: ClipSet, tmp_path: Path
-) -> None:
+def test_a_batch_that_cannot_be_shared_is_refused(small_recipe: Recipe, voice_clips: ClipSet, tmp_path: Path) -> None:
     with pytest.raises(InvalidTraining, match="A batch of 4 crops cannot be shared by 1 processes in 3 parts"):
         train(replace(small_recipe, accumulate=3), voice_clips, tmp_path)
 
@@ -205,13 +201,11 @@ def test_a_checkpoint_that_belongs_to_nothing_is_refused(
 ) -> None:
     train(small_recipe, voice_clips, tmp_path, 1)
     (tmp_path / "training.json").unlink()
-    with pytest.raises(InvalidTraining, match="holds checkpoints but no training.json"):
+    with pytest.raises(InvalidTraining, match=r"holds checkpoints but no training\.json"):
         train(small_recipe, voice_clips, tmp_path)
 
 
-def test_the_best_and_the_latest_states_are_kept(
-    small_recipe: Recipe, voice_clips: ClipSet, tmp_path: Path
-) -> None:
+def test_the_best_and_the_latest_states_are_kept(small_recipe: Recipe, voice_clips: ClipSet, tmp_path: Path) -> None:
     """A score that falls with every validation: the first stays the best."""
     pace = replace(small_recipe.pace, checkpoint_every=2, validate_every=3, keep=2)
     scores = iter([3.0, 2.0, 1.0, 0.5])
