@@ -1,7 +1,7 @@
 """The zoo's metrics as a training's validation scores: held-out crops measured as a benchmark measures clips.
 
 Reference and estimate are resampled to the metric's own rate by the protocol's resampler; levels are left alone. What a
-crop has no value in (PESQ of silence) is left out, and the training counts it.
+crop has no value in (PESQ of silence) is None, and the training counts it.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ USUAL = ("pesq_wb", "stoi", "mel_distance")
 
 @dataclass(frozen=True)
 class ZooScores:
-    """(reference, estimate, sample rate in Hz), mono float32 `[T]`, to the metrics that the pair has."""
+    """(reference, estimate, sample rate in Hz), mono float32 `[T]`, to a value a metric; None: there is none."""
 
     names: tuple[str, ...]
 
-    def __call__(self, reference: Audio, estimate: Audio, sample_rate: int) -> Mapping[str, float]:
-        scores: dict[str, float] = {}
+    def __call__(self, reference: Audio, estimate: Audio, sample_rate: int) -> Mapping[str, float | None]:
+        scores: dict[str, float | None] = dict.fromkeys(self.names)
         for measure in metrics.measures(self.names):
             rate = measure.sample_rate or sample_rate
             pair = (resample(reference, sample_rate, rate), resample(estimate, sample_rate, rate))
@@ -35,9 +35,9 @@ class ZooScores:
                 values = measure.compare(*pair, rate, None)
             except Undefined:
                 continue
-            scores |= {
-                name: value for name in measure.names if name in self.names and isinstance(value := values[name], float)
-            }
+            for name in measure.names:
+                if name in scores and isinstance(value := values[name], float):
+                    scores[name] = value
         return scores
 
 

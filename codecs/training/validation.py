@@ -28,8 +28,8 @@ from .mel_loss import MelLoss
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-Scorer = Callable[[Audio, Audio, int], Mapping[str, float]]
-"""(reference, estimate, sample rate in Hz), mono float32 `[T]` both, to the scores that the pair has."""
+Scorer = Callable[[Audio, Audio, int], Mapping[str, float | None]]
+"""(reference, estimate, sample rate in Hz), mono float32 `[T]` both, to scores by name; None where a pair has none."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def validate(
     are different afterwards. Raises InvalidAudioFile."""
     mel = MelLoss(settings.sample_rate).to(accelerator.device)
     mine = validation.crops[accelerator.process_index :: accelerator.num_processes]
-    rows: list[dict[str, float]] = []
+    rows: list[dict[str, float | None]] = []
     codes: list[Tensor] = []
     examples: list[Example] = []
     was_training = model.training
@@ -81,7 +81,7 @@ def validate(
             for name, audio in _crops(mine, settings):
                 found = model.encode(audio.to(accelerator.device))
                 decoded = model.decode(found, audio.shape[-1])
-                row = {"mel": float(mel(audio.to(accelerator.device), decoded))}
+                row: dict[str, float | None] = {"mel": float(mel(audio.to(accelerator.device), decoded))}
                 reference, estimate = audio[0, 0].numpy(), decoded[0, 0].cpu().numpy()
                 if validation.score is not None:
                     row.update(validation.score(reference, estimate, settings.sample_rate))
@@ -107,11 +107,12 @@ def _from_all(items: list) -> list:
     return gather_object(items)
 
 
-def _means(rows: list[dict[str, float]]) -> dict[str, float]:
+def _means(rows: list[dict[str, float | None]]) -> dict[str, float]:
     means: dict[str, float] = {}
     for name in dict.fromkeys(name for row in rows for name in row):
-        values = [row[name] for row in rows if name in row]
-        means[name] = sum(values) / len(values)
+        values = [value for row in rows if (value := row.get(name)) is not None]
+        if values:
+            means[name] = sum(values) / len(values)
         if len(values) < len(rows):
             means[f"{name}_undefined"] = float(len(rows) - len(values))
     return means

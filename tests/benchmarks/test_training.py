@@ -1,0 +1,201 @@
+"""`codeczoo train` and the scripts around it, in this process."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from codeczoo import codecs, metrics
+from codeczoo.benchmarks import codebook_learning, training_speed
+from codeczoo.benchmarks.cli import main
+from codeczoo.benchmarks.errors import BenchmarkError
+from codeczoo.benchmarks.training_validation import ZooScores, decisive
+from codeczoo.codecs.resampling import resample
+
+RECIPE = """\
+extends = "tiny"
+description = "What tests train"
+steps = 6
+batch_size = 2
+adversarial_from = 4
+[model]
+entries = 16
+[model.encoder]
+strides = [4, 5, 8]
+width = 4
+dimension = 8
+[model.decoder]
+dimension = 8
+width = 32
+intermediate = 32
+layers = 1
+[codebook]
+init_sample = 60
+[data]
+seconds = 0.6
+[discriminators]
+periods = [2]
+period_channels = [4]
+resolutions = [[256, 64]]
+resolution_channels = 4
+[pace]
+log_every = 1
+checkpoint_every = 2
+validate_every = 3
+"""
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Small networks gain nothing by more."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    path = tmp_path / "small.toml"
+    path.write_text(RECIPE)
+    return path
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A manifest of clips of eight voices."""
+    rows = ["path,speaker"]
+    for number in range(16):
+        rng = np.random.default_rng(number)
+        time_s = np.arange(16_000) / 16_000
+        wave = 0.3 * np.sin(2 * np.pi * rng.uniform(100, 400) * time_s) * np.sin(np.pi * time_s)
+        soundfile.write(tmp_path / f"{number}.wav", wave + 0.01 * rng.standard_normal(16_000), 16_000)
+        rows.append(f"{number}.wav,voice{number // 2}")
+    manifest = tmp_path / "index.csv"
+    manifest.write_text("\n".join(rows) + "\n")
+    return manifest
+
+
+def train(recipe: Path, data: Path, run: Path, *more: str) -> int:
+    options = ["--data", str(data), "--out", str(run), "--device", "cpu", "--hold-out", "0.3"]
+    return main(["train", str(recipe), *options, *more])
+
+
+def test_trained_validated_exported(
+    recipe: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, copy = tmp_path / "run", tmp_path / "out" / "mine.safetensors"
+    assert train(recipe, data, run, "--metrics", "stoi", "mel_distance", "--best", "mel", "--until", "3") == 0
+    assert "step 3 of 6" in capsys.readouterr().out
+    more = ("--metrics", "stoi", "mel_distance", "--best", "mel", "--export", str(copy))
+    assert train(recipe, data, run, *more, "--training-data", "sines", "--weights-licence", "CC0") == 0
+    out = capsys.readouterr().out
+    assert "goes on from step 3 of 6" in out
+    assert f"wavtokenizer:{copy}" in out
+    lines = [json.loads(line) for line in (run / "scalars.jsonl").read_text().splitlines()]
+    validated = [line for line in lines if "validation/stoi" in line]
+    assert [line["step"] for line in validated] == [3, 6]
+    assert {"validation/mel", "validation/mel_distance", "validation/utilisation"} <= set(validated[-1])
+    assert f"{validated[-1]['validation/stoi']:.4f}" in out
+    assert list((run / "tensorboard").iterdir())
+    spec = codecs.spec(f"wavtokenizer:{copy}")
+    assert (spec.training_data, spec.weights_licence, spec.sample_rate) == ("sines", "CC0", 16_000)
+    assert "Recipe small, step 6 of 6." in spec.notes
+    # Nothing is left to do: the same answer, the same file.
+    before = copy.read_bytes()
+    assert train(recipe, data, run, *more) == 0
+    assert copy.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--steps", "7"), "steps is 7 here and 6 there"),
+        (("--set", "optimiser.learning_rate=1"), "optimiser.learning_rate is 1.0 here and 0.0005 there"),
+        (("--hold-out", "0"), "the training clips are others"),
+        (("--export", "model.pt"), "--export must end in .safetensors"),
+        (("--workers", "-1"), "--workers is 0 or more"),
+        (("--metrics", "stoy"), "no metric named 'stoy'"),
+        (("--metrics", "stoi", "--best", "pesq_wb"), "pesq_wb is to tell which step is best, but it is not measured"),
+        (("--set", "stepz=1"), "There is no key `stepz`"),
+    ],
+)
+def test_wrong_requests_change_nothing(
+    recipe: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: tuple[str, ...], said: str
+) -> None:
+    run = tmp_path / "run"
+    assert train(recipe, data, run, "--until", "1", "--metrics") == 0
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    capsys.readouterr()
+    assert train(recipe, data, run, *more) == 2
+    err = capsys.readouterr().err
+    assert said in err
+    assert "Traceback" not in err
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [("path\n", "has no rows"), ("path\nnone.wav\n", "None of the 1 training clips can be read")],
+)
+def test_data_that_holds_nothing(
+    recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, said: str
+) -> None:
+    manifest = tmp_path / "bad.csv"
+    manifest.write_text(content)
+    run = tmp_path / "run"
+    assert main(["train", str(recipe), "--data", str(manifest), "--out", str(run), "--hold-out", "0"]) == 2
+    assert said in capsys.readouterr().err
+    assert not run.exists()
+
+
+def test_scores_are_those_of_a_benchmark() -> None:
+    rng = np.random.default_rng(0)
+    reference = (0.1 * rng.standard_normal(16_000)).astype(np.float32)
+    estimate = (reference + 0.02 * rng.standard_normal(16_000)).astype(np.float32)
+    got = ZooScores(("stoi", "mel_distance", "si_sdr"))(reference, estimate, 16_000)
+    pair = (resample(reference, 16_000, 24_000), resample(estimate, 16_000, 24_000))
+    assert got == {
+        "stoi": metrics.score("stoi", reference, estimate, 16_000),
+        "mel_distance": metrics.score("mel_distance", *pair, 24_000),
+        "si_sdr": metrics.score("si_sdr", reference, estimate, 16_000),
+    }
+
+
+def test_what_a_clip_does_not_have_is_none() -> None:
+    silence = np.zeros(16_000, np.float32)
+    assert ZooScores(("pesq_wb", "mel_distance"))(silence, silence, 16_000) == {"pesq_wb": None, "mel_distance": 0.0}
+
+
+def test_what_tells_the_best_step() -> None:
+    assert decisive(("stoi", "pesq_wb"), None) == ("pesq_wb", True)
+    assert decisive(("stoi",), None) == ("mel", False)
+    assert decisive(("mel_distance",), "mel_distance") == ("mel_distance", False)
+    with pytest.raises(BenchmarkError, match="there are stoi"):
+        decisive(("stoi",), "utmos")
+
+
+def test_the_procedures_side_by_side(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Numbers of steps this small say nothing; that all three learn is what is looked at."""
+    training_speed.main(["--recipe", str(recipe), "--device", "cpu", "--seconds", "0.3", "--rounds", "2"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[2:]] == ["published", "alternating", "joint"]
+    assert lines[2].split()[-1] == "1"
+
+
+def test_two_orders_of_updates(recipe: Path, data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "orders"
+    options = ["--data", str(data), "--out", str(out), "--recipe", str(recipe), "--device", "cpu", "--hold-out", "0.3"]
+    codebook_learning.main([*options, "--validation-clips", "2", "--set", "codebook.init_iterations=3"])
+    with (out / "codebook_learning.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    shown = {(row["order"], row["step"]) for row in rows if row["quantity"] == "validation/utilisation"}
+    assert shown == {("ours", "3"), ("ours", "6"), ("published", "3"), ("published", "6")}
+    assert (out / "codebook_learning.png").stat().st_size > 10_000
