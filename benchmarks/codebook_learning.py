@@ -29,7 +29,8 @@ from codeczoo.codecs.training.clips import find, split
 from codeczoo.codecs.training.crops import validation_crops
 from codeczoo.codecs.training.facts import ClipSet, describe
 from codeczoo.codecs.training.recipe import Recipe
-from codeczoo.codecs.training.trainer import Running, Trainer
+from codeczoo.codecs.training.running import Running
+from codeczoo.codecs.training.trainer import Trainer
 from codeczoo.codecs.training.validation import Validation
 
 from .training_validation import ZooScores

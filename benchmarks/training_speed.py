@@ -27,6 +27,7 @@ from codeczoo.codecs.training import recipe as recipes
 from codeczoo.codecs.training.losses import Losses
 from codeczoo.codecs.training.mel_loss import MelLoss
 from codeczoo.codecs.training.recipe import Precision, Procedure, Recipe
+from codeczoo.codecs.training.running import compile_networks
 from codeczoo.codecs.training.step import TrainingStep
 
 from .cli.text import table
@@ -97,8 +98,7 @@ def our_step(
     learning = replace(recipe, procedure=procedure, adversarial_from=0)
     model, judges = learning.build_model(), learning.build_discriminators()
     if compiled:
-        for part in (model.encoder, model.backbone, judges):
-            part.compile()
+        compile_networks(model, judges)
     step = TrainingStep(learning, accelerator, model, judges)
     return lambda number: step([audio], number)
 

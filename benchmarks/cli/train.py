@@ -121,7 +121,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _train(options: argparse.Namespace) -> int:
     from codeczoo.benchmarks.errors import BenchmarkError
-    from codeczoo.codecs.training.trainer import Running, Trainer
+    from codeczoo.codecs.training.running import Running
+    from codeczoo.codecs.training.trainer import Trainer
 
     if options.export is not None and options.export.suffix != ".safetensors":
         raise BenchmarkError(f"--export must end in .safetensors; got {options.export}.")

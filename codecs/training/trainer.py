@@ -21,17 +21,15 @@ Torch's global generator is seeded with the recipe's seed: whoever draws from it
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
 
-from codeczoo.codecs.errors import InvalidTraining, MissingDependency, TrainingFailed
+from codeczoo.codecs.errors import InvalidTraining, TrainingFailed
 from codeczoo.codecs.quantizers.shared_rows import summed
 from codeczoo.codecs.wavtokenizer import WavTokenizer
 from codeczoo.codecs.wavtokenizer_checkpoint import write as write_model
@@ -43,6 +41,7 @@ from .feature_scale import scale_features
 from .loader import BatchLoader
 from .recipe import Recipe
 from .run_identity import RunIdentity, check, claim
+from .running import Clock, Running, accelerator_for, compile_networks
 from .schedule import learning_rate
 from .step import StepOutcome, TrainingStep
 from .stopping import StopRequests
@@ -51,29 +50,7 @@ from .train_state import Counts, capture, restore
 from .utilisation import RecentUse
 from .validation import Validation, validate
 
-if TYPE_CHECKING:
-    from accelerate import Accelerator
-
 logger = logging.getLogger(__name__)
-
-Device = Literal["auto", "cpu", "cuda"]
-Watcher = Callable[[int, Mapping[str, float]], None]
-"""Called after every step with its number and the scalars that were logged last."""
-
-
-@dataclass(frozen=True)
-class Running:
-    """How a training runs here: nothing that decides what comes out, up to rounding."""
-
-    device: Device = "auto"
-    workers: int = 0
-    """Processes that make batches; 0: the training's own."""
-    compile: bool = False
-    """Whether the networks are compiled, which takes minutes first."""
-    tensorboard: bool = True
-    watch: Watcher | None = None
-    model_facts: Mapping[str, str] = field(default_factory=dict[str, str])
-    """What exported models say of themselves: `training_data`, `weights_licence`, `domain`."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +86,7 @@ class Trainer:
         self.folder = folder
         self._running = running = running or Running()
         self._validation = validation
-        self.accelerator = accelerator = _accelerator(recipe, running.device)
+        self.accelerator = accelerator = accelerator_for(recipe, running.device)
         identity = RunIdentity.of(recipe, clips.fingerprint, accelerator.num_processes)
         if accelerator.is_main_process:
             claim(folder, identity)
@@ -120,7 +97,7 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         model, judges = recipe.build_model(), recipe.build_discriminators()
         if running.compile:
-            _compile(model, judges)
+            compile_networks(model, judges)
         self._step = TrainingStep(recipe, accelerator, model, judges)
         self._use = RecentUse(recipe.model.entries, accelerator.device)
         # Fresh weights are the same everywhere; dropout is not.
@@ -150,7 +127,7 @@ class Trainer:
             requests = stack.enter_context(StopRequests())
             batches = stack.enter_context(closing(self._batches()))
             self._prepare()
-            clock = _Clock()
+            clock = Clock()
             while self._counts.step < last and signal is None:
                 with clock:
                     outcome = self._learn(next(batches))
@@ -198,7 +175,7 @@ class Trainer:
             self._use.note(outcome.reconstruction.codes, step)
         return outcome
 
-    def _write_down(self, log: TrainLog | None, step: int, outcome: StepOutcome, clock: _Clock) -> None:
+    def _write_down(self, log: TrainLog | None, step: int, outcome: StepOutcome, clock: Clock) -> None:
         if step % self.recipe.pace.log_every == 0 or step == self.recipe.steps:
             scalars = outcome.scalars()
             if self.model.quantizer.initialised:
@@ -323,50 +300,3 @@ class Trainer:
             f"{self.recipe.patience} steps in a row, up to step {self._counts.step}, had no finite loss or gradient; "
             f"{last}. Train with a lower learning rate, with max_gradient_norm, or in float32."
         )
-
-
-class _Clock:
-    """Time spent learning, without validating and saving; a context manager around each step."""
-
-    def __init__(self) -> None:
-        self._seconds = 0.0
-        self._steps = 0
-        self._began = 0.0
-
-    def __enter__(self) -> None:
-        self._began = time.perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        self._seconds += time.perf_counter() - self._began
-        self._steps += 1
-
-    def rate_since_last(self) -> float:
-        """Steps a second since this was last asked."""
-        rate = self._steps / self._seconds if self._seconds else 0.0
-        self._seconds, self._steps = 0.0, 0
-        return rate
-
-
-def _accelerator(recipe: Recipe, device: Device) -> Accelerator:
-    try:
-        from accelerate import Accelerator
-        from accelerate.utils import DistributedDataParallelKwargs
-    except ImportError as error:
-        raise MissingDependency("Training needs the package accelerate: pip install 'codeczoo[train]'") from error
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InvalidTraining("There is no GPU that PyTorch can use here; train with the device cpu or auto.")
-    # The codebook's buffers are equal on all processes by their own doing.
-    wrapping = DistributedDataParallelKwargs(broadcast_buffers=False)
-    try:
-        return Accelerator(
-            cpu=device == "cpu", mixed_precision=recipe.precision, kwargs_handlers=[wrapping], rng_types=[]
-        )
-    except ValueError as error:
-        raise InvalidTraining(f"Precision {recipe.precision} cannot be had here: {error}") from error
-
-
-def _compile(model: Any, judges: Any) -> None:
-    # Part by part and in place: the names of weights stay, and the codebook, whose first steps differ, is left out.
-    for part in (model.encoder, *(child for name, child in model.named_children() if name in ("backbone", "decoder"))):
-        part.compile()
-    judges.compile()

@@ -74,10 +74,11 @@ def validate(
     rows: list[dict[str, float | None]] = []
     codes: list[Tensor] = []
     examples: list[Example] = []
+    devices = [accelerator.device] if accelerator.device.type == "cuda" else []
     was_training = model.training
     model.eval()
     try:
-        with torch.no_grad(), torch.random.fork_rng():
+        with torch.no_grad(), torch.random.fork_rng(devices):
             for name, audio in _crops(mine, settings):
                 found = model.encode(audio.to(accelerator.device))
                 decoded = model.decode(found, audio.shape[-1])

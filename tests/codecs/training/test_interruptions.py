@@ -23,13 +23,15 @@ from codeczoo.codecs.training import train_log
 from codeczoo.codecs.training.checkpoints import Checkpoints
 from codeczoo.codecs.training.clips import find
 from codeczoo.codecs.training.facts import describe
-from codeczoo.codecs.training.trainer import Running, Trainer
+from codeczoo.codecs.training.running import Running
+from codeczoo.codecs.training.trainer import Trainer
 
 COMMON = """\
 import os, random, signal, sys, time
 from pathlib import Path
 import torch
 from codeczoo.codecs.training import recipe, trainer
+from codeczoo.codecs.training.running import Running
 from codeczoo.codecs.training.clips import find
 from codeczoo.codecs.training.facts import describe
 import accelerate
@@ -42,7 +44,7 @@ def train(folder, **running):
         recipe.load(recipe_file),
         describe(find(Path(voices)), workers=1),
         Path(folder),
-        trainer.Running(device="cpu", tensorboard=False, **running),
+        Running(device="cpu", tensorboard=False, **running),
     )
     return made.run()
 """

@@ -17,6 +17,7 @@ import os, sys
 from pathlib import Path
 import torch
 from codeczoo.codecs.training import recipe, trainer
+from codeczoo.codecs.training.running import Running
 from codeczoo.codecs.training.clips import find
 from codeczoo.codecs.training.crops import validation_crops
 from codeczoo.codecs.training.facts import describe
@@ -30,7 +31,7 @@ def train(name, until=None):
     made = recipe.load(recipe_file, overrides)
     clips = describe(find(Path(voices)), workers=1)
     validation = Validation(validation_crops(clips, made.crops)[:3])
-    running = trainer.Running(device="cpu", tensorboard=False)
+    running = Running(device="cpu", tensorboard=False)
     training = trainer.Trainer(made, clips, Path(run) / name, running, validation)
     for module in training.model.modules():
         # Its masks differ between processes, and from those of one.

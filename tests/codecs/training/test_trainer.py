@@ -18,7 +18,8 @@ from codeczoo.codecs.training.checkpoints import Checkpoints
 from codeczoo.codecs.training.crops import validation_crops
 from codeczoo.codecs.training.facts import ClipSet
 from codeczoo.codecs.training.recipe import Recipe
-from codeczoo.codecs.training.trainer import Running, Trainer
+from codeczoo.codecs.training.running import Running
+from codeczoo.codecs.training.trainer import Trainer
 from codeczoo.codecs.training.validation import Validation
 
 CPU = Running(device="cpu", tensorboard=False)
