@@ -40,7 +40,7 @@ from torch import Tensor
 
 from codeczoo.codecs.errors import CodebookMissing
 
-from .base import Quantized, Quantizer, from_rows, straight_through, to_rows, usage
+from .base import Quantized, Quantizer, from_rows, straight_through, to_rows
 from .k_means import Clusters, cluster_sums, k_means
 from .search import nearest
 from .shared_rows import SharedRows, from_first, is_first, summed
@@ -106,6 +106,10 @@ class VectorQuantizer(Quantizer):
         self._known_inited = self._known_inited or bool(self.inited.item())
         return self._known_inited
 
+    @property
+    def replaced(self) -> int:
+        return self._replaced
+
     def forward(self, features: Tensor) -> Quantized:
         self.check_features(features)
         rows = to_rows(features.detach())
@@ -123,9 +127,7 @@ class VectorQuantizer(Quantizer):
         quantized = from_rows(chosen, batch, frames)
         loss = F.mse_loss(features.float(), quantized) if self.training else quantized.new_zeros(())
         codes = codes.reshape(batch, 1, frames)
-        statistics = usage(codes, self.codebook_sizes)
-        statistics["replaced"] = torch.full_like(statistics["utilisation"], self._replaced)
-        return Quantized(straight_through(features, quantized), codes, loss, statistics)
+        return Quantized(straight_through(features, quantized), codes, loss, self.statistics(codes))
 
     def encode(self, features: Tensor) -> Tensor:
         self.check_features(features)
@@ -209,8 +211,11 @@ class VectorQuantizer(Quantizer):
 
     def _replace_dead(self, step: SharedRows) -> None:
         uniform = step.total / self.entries
-        dead = self.cluster_size < min(self.dead_below, self.dead_share * uniform)
-        self._replaced = int(dead.sum())
+        dead = (self.cluster_size < min(self.dead_below, self.dead_share * uniform)).nonzero()[:, 0]
+        if len(dead) > step.total:
+            # A frame makes one entry: its duplicates would stay dead. The least used come first, the others later.
+            dead = dead[self.cluster_size[dead].argsort(stable=True)[: step.total]]
+        self._replaced = len(dead)
         if not self._replaced:
             return
         fresh = step.draw(self._replaced)
