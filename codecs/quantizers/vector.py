@@ -16,9 +16,9 @@ How it learns (`update_order="ema_first"`), once a step, in `update`, over all f
 2. Averages: cluster_size and embed_avg move by 1 - decay towards the counts and sums of the step, and
    embed = embed_avg / cluster_size, the sizes smoothed by `epsilon`.
 3. Then dead entries are replaced by random frames of the step, in all three buffers, with the weight of an entry of
-   average use, so that the replacement stands. An entry is dead if fewer than `dead_below` frames a step choose it, and
-   fewer than `dead_share` of the uniform share too: in small batches, where the mean use is below `dead_below`, the
-   absolute bound alone would replace the whole codebook at every step.
+   average use, so that the replacement stands. An entry is dead if its cluster_size is below `dead_below` and below
+   `dead_share` of the mean one too: where the mean itself is below `dead_below` (small batches, or a checkpoint of
+   smaller ones), that bound alone would replace most of the codebook, step after step.
 
 `update_order="reference"` is what the published WavTokenizer and EnCodec code does, to measure what it costs: k-means
 of the first training batch alone, which may leave duplicates that own no frame (with embed_avg = embed and cluster_size
@@ -210,8 +210,8 @@ class VectorQuantizer(Quantizer):
         self.embed.copy_(self.embed_avg / smoothed[:, None])
 
     def _replace_dead(self, step: SharedRows) -> None:
-        uniform = step.total / self.entries
-        dead = (self.cluster_size < min(self.dead_below, self.dead_share * uniform)).nonzero()[:, 0]
+        mean = self.cluster_size.mean()
+        dead = (self.cluster_size < (self.dead_share * mean).clamp(max=self.dead_below)).nonzero()[:, 0]
         if len(dead) > step.total:
             # A frame makes one entry: its duplicates would stay dead. The least used come first, the others later.
             dead = dead[self.cluster_size[dead].argsort(stable=True)[: step.total]]
@@ -220,8 +220,8 @@ class VectorQuantizer(Quantizer):
             return
         fresh = step.draw(self._replaced)
         self.embed[dead] = fresh
-        self.embed_avg[dead] = fresh * uniform
-        self.cluster_size[dead] = uniform
+        self.embed_avg[dead] = fresh * mean
+        self.cluster_size[dead] = mean
 
     @torch.no_grad()
     def _reference_step(self, rows: Tensor) -> tuple[Tensor, Tensor]:
