@@ -13,7 +13,8 @@ Conventions
 - Gradients pass straight through: `quantized` is exactly `decode(codes)`, and its gradient is that of `features`.
 - A codebook that learns from averages does not change in `forward`. Training forwards stage what they saw; `update`,
   called once an optimiser step on every process, applies it. So several forwards of one step (gradient accumulation)
-  are one batch, exactly. A step that is skipped (NaN) calls `discard` instead.
+  are one batch, exactly. A step that is skipped (NaN) calls `discard` instead. A forward that must not count (the
+  generator's second run of a step, for the discriminator) is made in eval mode, or not at all.
 - Random draws (first entries, replaced entries, dropout) are made on the CPU from torch's global generator: who saves
   `torch.get_rng_state()` and the state dict between two steps resumes bit for bit.
 """

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from .base import Quantized, Quantizer, straight_through, to_rows
 from .search import nearest
+from .shared_rows import row_numbers
 
 Seeding = Literal["rows", "plus_plus"]
 
@@ -59,7 +60,10 @@ def k_means(
             f"{entries} centroids, {iterations} iterations."
         )
     rows = rows.float()
-    centroids = _first_rows(rows, entries, generator) if seeding == "rows" else _far_rows(rows, entries, generator)
+    if seeding == "rows":
+        centroids = rows[row_numbers(len(rows), entries, generator).to(rows.device)]
+    else:
+        centroids = _far_rows(rows, entries, generator)
     counts = rows.new_zeros(entries)
     objective: list[float] = []
     before: Tensor | None = None
@@ -73,14 +77,6 @@ def k_means(
         centroids = torch.where(owned[:, None], sums / counts.clamp(min=1)[:, None], centroids)
         before = assigned
     return Clusters(centroids, counts, tuple(objective))
-
-
-def _first_rows(rows: Tensor, entries: int, generator: torch.Generator | None) -> Tensor:
-    if len(rows) >= entries:
-        chosen = torch.randperm(len(rows), generator=generator)[:entries]
-    else:
-        chosen = torch.randint(len(rows), (entries,), generator=generator)
-    return rows[chosen.to(rows.device)]
 
 
 def _far_rows(rows: Tensor, entries: int, generator: torch.Generator | None) -> Tensor:

@@ -24,9 +24,8 @@ How it learns (`update_order="ema_first"`), once a step, in `update`, over all f
 of the first training batch alone, which may leave duplicates that own no frame (with embed_avg = embed and cluster_size
 = 0 their first averages throw them out by a factor of 1 / epsilon); dead entries are overwritten *before* the averages,
 which overwrite the replacement in turn, so that it has no effect; changed in every training forward, twice where a
-step runs two; every process learns from its own frames alone. `update` has nothing left to do.
-
-Random draws: see `base`. The reference order draws as described there too.
+step runs two; every process learns from its own frames alone (DistributedDataParallel then makes the first one's
+buffers everybody's). `update` has nothing left to do.
 """
 
 from __future__ import annotations
@@ -41,9 +40,9 @@ from torch import Tensor
 from codeczoo.codecs.errors import CodebookMissing
 
 from .base import Quantized, Quantizer, from_rows, straight_through, to_rows
-from .k_means import Clusters, cluster_sums, k_means
+from .k_means import cluster_sums, k_means
 from .search import nearest
-from .shared_rows import SharedRows, from_first, is_first, summed
+from .shared_rows import SharedRows, from_first, is_first, row_numbers, summed
 
 UpdateOrder = Literal["ema_first", "reference"]
 
@@ -143,18 +142,17 @@ class VectorQuantizer(Quantizer):
     def update(self) -> None:
         if self.update_order == "reference":
             return
-        rows = torch.cat([rows for rows, _ in self._staged]) if self._staged else self.embed.new_zeros(0, self.dim)
-        codes = torch.cat([codes for _, codes in self._staged]) if self._staged else None
+        self._replaced = 0
+        # A process that has staged nothing (quantizer dropout) takes part with no rows: the others wait for it.
+        rows = torch.cat([self.embed[:0], *(rows for rows, _ in self._staged)])
+        codes = torch.cat([self.embed.new_zeros(0, dtype=torch.int64), *(codes for _, codes in self._staged)])
         self._staged.clear()
-        # Where a process has staged nothing (quantizer dropout), it still takes part: the others wait for it.
         step = SharedRows.of(rows)
         if not step.total:
             return
         if not self.initialised:
             self._gather(step)
             return
-        if codes is None:
-            codes = torch.zeros(0, dtype=torch.int64, device=rows.device)
         self._average(*(summed(part) for part in cluster_sums(rows, codes, self.entries)))
         self._replace_dead(step)
 
@@ -165,20 +163,15 @@ class VectorQuantizer(Quantizer):
     def initialise(self, rows: Tensor, *, rows_a_step: float | None = None) -> None:
         """Make the codebook by k-means of rows `[M, D]`. `rows_a_step` is how many a training step will bring (M unless
         given): it scales `cluster_size`. The first process computes, all get its result."""
-        found = self._k_means(rows)
-        self.cluster_size.copy_(found.counts * ((rows_a_step or len(rows)) / len(rows)))
-        self.embed.copy_(found.centroids)
+        if is_first():
+            found = k_means(rows, self.entries, iterations=self.init_iterations)
+            self.cluster_size.copy_(found.counts * ((rows_a_step or len(rows)) / len(rows)))
+            self.embed.copy_(found.centroids)
+        from_first(self.cluster_size)
+        from_first(self.embed)
         self.embed_avg.copy_(self.embed * self.cluster_size[:, None])
         self.inited.fill_(1)
         self.sample = self.sample[:0]
-
-    def _k_means(self, rows: Tensor) -> Clusters:
-        if is_first():
-            found = k_means(rows, self.entries, iterations=self.init_iterations)
-            centroids, counts, objective = found.centroids, found.counts, found.objective
-        else:
-            centroids, counts, objective = torch.empty_like(self.embed), torch.empty_like(self.cluster_size), ()
-        return Clusters(from_first(centroids), from_first(counts), objective)
 
     def _demand_codebook(self) -> None:
         if not self.initialised:
@@ -237,7 +230,7 @@ class VectorQuantizer(Quantizer):
         dead = self.cluster_size < self.dead_below
         self._replaced = int(dead.sum())
         if self._replaced:
-            self.embed[dead] = SharedRows(rows, 0, len(rows)).draw(self._replaced)
+            self.embed[dead] = rows[row_numbers(len(rows), self._replaced).to(rows.device)]
         self._average(*cluster_sums(rows, codes, self.entries))
         return codes, chosen
 
