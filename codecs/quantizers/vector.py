@@ -73,7 +73,7 @@ class VectorQuantizer(Quantizer):
         init_iterations: int = 50,
         update_order: UpdateOrder = "ema_first",
     ) -> None:
-        """`decay` of the averages a step; `dead_below` frames a step and `dead_share` of uniform use (0: none is ever
+        """`decay` of the averages a step; `dead_below` frames a step and `dead_share` of the mean size (0: none is ever
         dead); `init_sample` frames (4 an entry unless given) and at most `init_iterations` for k-means."""
         super().__init__(dim, (entries,))
         self.entries = entries

@@ -280,6 +280,19 @@ def test_small_batches_do_not_replace_the_whole_codebook() -> None:
     assert float(quantizer.cluster_size.max()) < 2
 
 
+def test_larger_batches_than_before_do_not_kill_the_codebook() -> None:
+    """A checkpoint of small steps goes on with steps of 50 times the frames: its sizes look small, none is dead."""
+    quantizer = VectorQuantizer(4, 64)
+    for _ in range(50):
+        quantizer(torch.randn(1, 4, 100))
+        quantizer.update()
+    kept = quantizer.embed.clone()
+    quantizer(torch.randn(10, 4, 500))
+    quantizer.update()
+    assert quantizer.replaced == 0
+    assert float((quantizer.embed - kept).norm(dim=1).max()) < 1
+
+
 # State
 
 
