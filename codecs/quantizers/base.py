@@ -117,7 +117,7 @@ class Quantizer(nn.Module, ABC):
 
     def statistics(self, codes: Tensor) -> dict[str, Tensor]:
         """`Quantized.statistics` of codes `[B, K, N]`."""
-        return usage(codes, self.codebook_sizes) | {"replaced": torch.tensor(float(self.replaced))}
+        return usage(codes, self.codebook_sizes) | {"replaced": torch.tensor(float(self.replaced), device=codes.device)}
 
     def check_features(self, features: Tensor) -> None:
         """Raise ValueError unless these are floating-point `[B, D, N]`."""
