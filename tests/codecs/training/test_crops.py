@@ -86,7 +86,7 @@ def test_lossy_crops_are_those_of_the_whole_clip(
         crop = crops.crop(index)
         wanted = expected(crop, settings, 10 ** (crop.peak_db / 20) / crop.facts.peak)
         error = np.abs(crop.read(settings)[: len(wanted)] - wanted)
-        assert error.max() < 0.05
+        assert error.max() < (2e-5 if suffix == "mp3" else 0.05)
         assert np.sqrt(np.mean(error[len(error) // 4 :] ** 2)) < 5e-3
 
 
@@ -230,4 +230,3 @@ def test_the_shared_shards_are_read_as_they_are(shared: Path, tmp_path: Path) ->
         wanted = expected(crop, settings, 10 ** (crop.peak_db / 20) / crop.facts.peak)
         error = np.abs(crop.read(settings)[: len(wanted)] - wanted)
         assert error.max() < 0.05
-        assert np.abs(crop.read(settings)).max() > 0.01
