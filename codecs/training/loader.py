@@ -11,6 +11,9 @@ need the same clips: save `ClipSet.fingerprint` beside n.)
 * workers are forked from a server process and not from this one, whose GPU and threads a copy may hang on: a script
   that starts a training needs `if __name__ == "__main__":`. They leave SIGINT and SIGTERM to the training, which may
   want to write a checkpoint first, and end when it ends, whatever ended it
+* a crop of 1 s (3 s) takes one processor 3.6 (6.5) ms out of an hour of Ogg Opus, .7 (1.4) ms of FLAC, .2 (.4) ms of
+  WAV, resampling .5 (1) ms more: two workers feed most trainings, and no decoded copy is kept. Where they do not,
+  convert the files to WAV at the training's rate once; long MP3 (15 ms a crop) asks for it first
 * batches come through shared memory: containers often have 64 MiB of it, and a batch of 64 x 3 s at 24 kHz takes 18
 """
 
