@@ -22,7 +22,9 @@ from __future__ import annotations
 import itertools
 import logging
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.context import ForkServerContext
@@ -140,7 +142,7 @@ class BatchLoader:
             num_workers=self._workers,
             prefetch_factor=self._ahead if self._workers else None,
             multiprocessing_context=_fork_server() if self._workers else None,
-            worker_init_fn=_ignore_signals if self._workers else None,
+            worker_init_fn=_start_worker if self._workers else None,
             pin_memory=self._pin_memory,
             # Given one, torch does not draw a seed from its global generator, which a resumed run must find untouched.
             generator=torch.Generator(),
@@ -196,7 +198,16 @@ def _fork_server() -> ForkServerContext:
     return context
 
 
-def _ignore_signals(worker: int) -> None:
+def _start_worker(worker: int) -> None:
     del worker
+    # torch's own watchdog looks at the parent, which here is the server; and that lives while one of its workers does.
+    threading.Thread(target=_end_with_the_training, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def _end_with_the_training() -> None:
+    training = multiprocessing.parent_process()
+    if training is not None:
+        training.join()
+        os._exit(1)
