@@ -13,10 +13,10 @@ import numpy as np
 
 from codeczoo.codecs import Codec, Encoded, StreamingCodec
 from codeczoo.codecs.bits import ledger
+from codeczoo.codecs.resampling import resample, resample_blocks
 from codeczoo.metrics.base import Audio, Signal
 
 from . import protocol
-from .resampling import resample, resample_blocks
 from .signal import DiskSignal
 
 if TYPE_CHECKING:

@@ -10,7 +10,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from . import protocol, resampling
+from codeczoo.codecs import resampling
+
+from . import protocol
 from .request import Request
 
 PACKAGES = (

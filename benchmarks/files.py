@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Protocol
 
 from codeczoo import codecs
-from codeczoo.codecs import Codec, Encoded, InvalidTokens, StreamingCodec, tokens
+from codeczoo.codecs import Codec, Encoded, InvalidTokens, StreamingCodec, resampling, tokens
 
-from . import protocol, resampling
+from . import protocol
 from .audio import AUDIO_SUFFIXES, content_sha256, probe, read_blocks, read_mono
 from .clip import Clip
 from .errors import USER_ERRORS, BenchmarkError, InvalidCorpus

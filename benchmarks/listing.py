@@ -7,10 +7,12 @@ with it, and iterating opens no audio. Files come in one order on every machine:
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
+
+from codeczoo.codecs import clip_names
+from codeczoo.codecs.errors import InvalidAudioFile
 
 from .audio import AUDIO_SUFFIXES, UNREAD_SUFFIXES
 from .clip import Clip
@@ -44,10 +46,7 @@ def listed(name: str, clips: Callable[[], Iterator[Clip]], *, empty: str, licenc
 
 
 def audio_names(root: Path) -> Iterator[str]:
-    """Names of the audio files below a folder, relative to it with `/`, in the order of their parts.
-
-    Suffixes count in any case; hidden files and folders are left out. Links are followed, and a folder that several
-    links lead to is visited once, so that a loop ends. A link to nothing is listed: its clip fails, and is counted."""
+    """`clip_names.audio_names` of a folder. Raises InvalidCorpus."""
     return _names(root, AUDIO_SUFFIXES)
 
 
@@ -76,28 +75,7 @@ def folder_name(root: Path) -> str:
 
 
 def _names(root: Path, suffixes: Collection[str]) -> Iterator[str]:
-    return _below(root, "", suffixes, set())
-
-
-def _below(folder: Path, prefix: str, suffixes: Collection[str], visited: set[tuple[int, int]]) -> Iterator[str]:
     try:
-        status = folder.stat()
-        if (status.st_dev, status.st_ino) in visited:
-            return
-        visited.add((status.st_dev, status.st_ino))
-        with os.scandir(folder) as entries:
-            visible = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda e: e.name)
-    except OSError as error:
-        raise InvalidCorpus(f"{folder} cannot be listed: {error.strerror}.") from error
-    for entry in visible:
-        if _is_folder(entry):
-            yield from _below(Path(entry.path), f"{prefix}{entry.name}/", suffixes, visited)
-        elif PurePath(entry.name).suffix.lower() in suffixes:
-            yield prefix + entry.name
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself, which is listed as a link to nothing is
-        return False
+        yield from clip_names.audio_names(root, suffixes)
+    except InvalidAudioFile as error:
+        raise InvalidCorpus(str(error)) from error

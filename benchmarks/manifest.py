@@ -16,32 +16,30 @@ Columns: `path` is required and relative to the manifest's folder; `name`, `star
 
 from __future__ import annotations
 
-import csv
 import difflib
-import json
 import logging
 import math
 import os
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from codeczoo.codecs.clip_names import located, stretch_name
+from codeczoo.codecs.errors import InvalidTable
+from codeczoo.codecs.tables import SUFFIXES, Row, rows
+
 from .clip import Clip, Corpus
 from .errors import InvalidCorpus
 from .listing import ListedCorpus
-from .selection import Where, matches, no_match, stretch_name
+from .selection import Where, matches, no_match
 
 logger = logging.getLogger(__name__)
 
-SUFFIXES = (".csv", ".tsv", ".jsonl")
 FACTS = ("domain", "dataset", "speaker", "label", "split")
 COLUMNS = ("path", "name", "start_s", "seconds", *FACTS)
-
-Row = Mapping[str, str]
-"""Column -> text, empty where there is none."""
 
 
 def manifest(path: Path, *, where: Where | None = None, root: Path | None = None) -> Corpus:
@@ -74,19 +72,13 @@ class _Table:
 
     def rows(self) -> Iterator[tuple[int, Row]]:
         """Line numbers and rows, columns checked. Raises InvalidCorpus."""
-        read = json_rows if self.path.suffix.lower() == ".jsonl" else csv_rows
         checked: set[frozenset[str]] = set()
-        try:
-            for line, row in read(self.path):
-                columns = frozenset(row)
-                if columns not in checked:
-                    checked.add(columns)
-                    self._check_columns(columns)
-                yield line, row
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise InvalidCorpus(f"{self.path} is not a readable table in UTF-8: {error}.") from error
-        except OSError as error:
-            raise InvalidCorpus(f"{self.path} cannot be read: {error.strerror}.") from error
+        for line, row in table_rows(self.path):
+            columns = frozenset(row)
+            if columns not in checked:
+                checked.add(columns)
+                self._check_columns(columns)
+            yield line, row
 
     def clips(self) -> Iterator[tuple[int, Clip]]:
         """Line numbers and clips of the rows that meet all conditions. Raises InvalidCorpus."""
@@ -127,11 +119,8 @@ class _Table:
     def _located(self, line: int, text: str) -> tuple[Path, str]:
         if not text or "\0" in text:
             raise InvalidCorpus(f"{self.path}:{line} has no usable `path`.")
-        # Text and not Path, which takes five times as long: a manifest may have a million rows.
-        path = os.path.normpath(os.path.join(self.folder, text))  # noqa: PTH118
-        for allowed in self.allowed:
-            if path.startswith(allowed + os.sep):
-                return Path(path), path[len(allowed) + 1 :].replace(os.sep, "/")
+        if found := located(text, self.folder, self.allowed):
+            return found
         outside = f"{text} lies outside {self.allowed[0]}"
         raise InvalidCorpus(f"{self.path}:{line}: {outside}; move the manifest above it or give its root.")
 
@@ -148,32 +137,12 @@ class _Table:
         return value
 
 
-def csv_rows(path: Path) -> Iterator[tuple[int, Row]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
-        if reader.fieldnames and len(set(reader.fieldnames)) < len(reader.fieldnames):
-            raise InvalidCorpus(f"{path} has two columns of one name: {', '.join(reader.fieldnames)}.")
-        for row in reader:
-            if None in row:
-                raise InvalidCorpus(f"{path}:{reader.line_num} has more fields than the header has columns.")
-            yield reader.line_num, {column.strip(): (value or "").strip() for column, value in row.items()}
-
-
-def json_rows(path: Path) -> Iterator[tuple[int, Row]]:
-    with path.open(encoding="utf-8-sig") as file:
-        for line, text in enumerate(file, start=1):
-            if not text.strip():
-                continue
-            try:
-                row = json.loads(text)
-            except json.JSONDecodeError as error:
-                raise InvalidCorpus(f"{path}:{line} is not JSON: {error.msg}.") from error
-            if not isinstance(row, dict):
-                raise InvalidCorpus(f"{path}:{line} is not a JSON object; a row reads " + '{"path": "a.flac"}.')
-            for column in COLUMNS:
-                if isinstance(row.get(column), dict | list | bool):
-                    raise InvalidCorpus(f"{path}:{line}: {column} is {row[column]!r}; text or a number is needed.")
-            yield line, {column: "" if value is None else str(value).strip() for column, value in row.items()}
+def table_rows(path: Path) -> Iterator[tuple[int, Row]]:
+    """Line numbers and rows of a table. Raises InvalidCorpus."""
+    try:
+        yield from rows(path, single=COLUMNS)
+    except InvalidTable as error:
+        raise InvalidCorpus(str(error)) from error
 
 
 def _refuse_duplicates(table: _Table, hashes: array[int]) -> None:

@@ -14,12 +14,13 @@ from pathlib import Path, PurePosixPath
 
 from codeczoo import codecs
 from codeczoo.codecs.decoded import DecodedAudio
+from codeczoo.codecs.tables import SUFFIXES, Row
 
 from . import corpora
 from .clip import Clip, Corpus
 from .errors import InvalidCorpus
 from .listing import ListedCorpus
-from .manifest import SUFFIXES, Row, csv_rows, json_rows
+from .manifest import table_rows
 from .request import Point
 
 
@@ -118,7 +119,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Row]]:
         raise InvalidCorpus(f"The table of pairs {path} does not exist.")
     if path.suffix.lower() not in SUFFIXES:
         raise InvalidCorpus(f"{path} is not a table of pairs: they end in {', '.join(SUFFIXES)}.")
-    return json_rows(path) if path.suffix.lower() == ".jsonl" else csv_rows(path)
+    return table_rows(path)
 
 
 def _kbps(row: Mapping[str, str], path: Path, number: int) -> float | None:

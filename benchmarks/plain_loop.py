@@ -21,11 +21,11 @@ from typing import Any, cast
 import numpy as np
 
 from codeczoo.codecs import Codec
+from codeczoo.codecs.resampling import resample
 from codeczoo.metrics.base import Audio
 
 from .clip import Clip
 from .errors import BenchmarkError
-from .resampling import resample
 
 Scores = dict[tuple[str, str], dict[str, float]]
 """By (codec, clip), then by metric."""

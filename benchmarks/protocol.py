@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from codeczoo.codecs import Encoded, InvalidAudio, Spec
+from codeczoo.codecs import Encoded, InvalidAudio, Spec, resampling
 from codeczoo.metrics import Metric
 from codeczoo.metrics.base import Audio, Signal
 
-from . import audio, resampling
+from . import audio
 from .clip import Clip
 from .signal import DiskSignal, SignalWriter, blocks_of
 

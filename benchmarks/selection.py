@@ -11,6 +11,8 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from codeczoo.codecs.clip_names import stretch_name
+
 from .audio import probe
 from .clip import Clip, Corpus
 from .errors import InvalidClip, InvalidCorpus
@@ -84,15 +86,6 @@ def file_name(clip: Clip) -> str:
     """The clip's name without its stretch."""
     is_stretch = clip.start_s != 0.0 or clip.seconds is not None
     return clip.name.rpartition("#")[0] or clip.name if is_stretch else clip.name
-
-
-def stretch_name(name: str, start_s: float, end_s: float | None) -> str:
-    """A file's name with a stretch of it, to the millisecond: `a.flac#120-240`, `a.flac#240-` to the end."""
-    return f"{name}#{_number(start_s)}-{'' if end_s is None else _number(end_s)}"
-
-
-def _number(seconds: float) -> str:
-    return f"{seconds:.3f}".rstrip("0").rstrip(".")
 
 
 def filtered(corpus: Corpus, where: Where) -> Corpus:

@@ -9,6 +9,9 @@ CodecError                  base of all below; its text is a sentence for the us
 ├── CodebookMissing         a quantizer is used before its codebook was learnt or loaded
 ├── InvalidAudio            the audio breaks the contract (shape, dtype, NaN, empty)
 ├── InvalidTokens           tokens break the contract, or belong to another codec
+├── InvalidAudioFile        one file: not audio, no samples, NaN, cut short
+├── InvalidTable            a CSV, TSV or JSON lines file cannot be read as a table
+├── InvalidClips            training data as a whole: no clips, a missing column, nothing readable
 └── DecodedAudioMissing     `decoded:DIR` holds no usable file for a clip
 """
 
@@ -49,6 +52,18 @@ class InvalidAudio(CodecError):
 
 class InvalidTokens(CodecError):
     """The tokens given to a codec break its contract."""
+
+
+class InvalidAudioFile(CodecError):
+    """A file cannot be read as audio."""
+
+
+class InvalidTable(CodecError):
+    """A file cannot be read as a table."""
+
+
+class InvalidClips(CodecError):
+    """A set of training clips cannot be used as a whole."""
 
 
 class DecodedAudioMissing(CodecError):

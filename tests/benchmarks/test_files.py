@@ -12,12 +12,12 @@ import pytest
 import soundfile
 
 from codeczoo import codecs
-from codeczoo.benchmarks import protocol, resampling
+from codeczoo.benchmarks import protocol
 from codeczoo.benchmarks.audio import read_mono
 from codeczoo.benchmarks.clip import Clip
 from codeczoo.benchmarks.errors import InvalidCorpus
 from codeczoo.benchmarks.files import DecodeJob, EncodeJob, Outcome, codecs_of, run_jobs, token_files
-from codeczoo.codecs import tokens
+from codeczoo.codecs import resampling, tokens
 
 
 def encoded(clips: list[Clip], codec: str, out: Path) -> list[Outcome]:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codeczoo.benchmarks.resampling import identity, resample, resample_blocks, resampled_length
+from codeczoo.codecs.resampling import identity, resample, resample_blocks, resampled_length
 
 RATES = (8_000, 11_025, 16_000, 22_050, 24_000, 44_100, 48_000, 96_000, 192_000)
 PAIRS = [(44_100, 16_000), (16_000, 44_100), (16_000, 24_000), (24_000, 16_000), (44_100, 24_000), (48_000, 8_000)]

@@ -11,8 +11,10 @@ from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 
 import numpy as np
+from numpy.typing import NDArray
 
-from codeczoo.metrics.base import Audio
+Audio = NDArray[np.float32]
+"""Mono float32 `[T]`."""
 
 _QUALITY = "VHQ"
 

@@ -1,0 +1,1 @@
+"""Training of the models that are written here: losses and discriminators."""
