@@ -7,7 +7,10 @@ The two tensors have the names that published checkpoints use. A model that only
 
 from __future__ import annotations
 
+import math
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -44,6 +47,33 @@ class WeightNormed(nn.Module):
         if self.weight is None:
             self.weight = nn.Parameter(self.kernel().detach().clone(), requires_grad=False)
             self.weight_g = self.weight_v = None
+
+
+class WeightNormConv2d(WeightNormed):
+    """A 2-d convolution over `[B, C, H, W]` with a normalised weight. Fresh weights are those of `torch.nn.Conv2d`.
+
+    A layer that is to work on several inputs takes all of them in one call, so that its weight is computed once,
+    forwards and backwards.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: tuple[int, int],
+        stride: tuple[int, int] = (1, 1),
+        padding: tuple[int, int] = (0, 0),
+    ) -> None:
+        bound = 1 / math.sqrt(in_channels * kernel[0] * kernel[1])
+        weight = torch.empty(out_channels, in_channels, *kernel).uniform_(-bound, bound)
+        super().__init__(weight, torch.empty(out_channels).uniform_(-bound, bound))
+        self.stride = stride
+        self.padding = padding
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """The convolution of each of the inputs."""
+        weight = self.kernel()
+        return tuple(F.conv2d(x, weight, self.bias, self.stride, self.padding) for x in inputs)
 
 
 def fold_weight_norm(module: nn.Module) -> None:
