@@ -9,6 +9,7 @@ Conventions
 * whatever cannot be measured (not audio, no samples, NaN) raises InvalidClip: nothing is repaired in silence. So does
   a file that ends early, where its format states a length (FLAC, MP3): a cut WAV or Ogg looks like a shorter one
 * read in blocks or at once gives the same samples (MP3: to the last bit, which libsndfile makes depend on the blocks)
+* a piece of a passage is read from its parts, a part after the other, without anything between them
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ import numpy as np
 from codeczoo.codecs.fingerprint import sha256_of
 from codeczoo.metrics.base import Audio
 
-from .clip import Clip
+from .clip import Clip, Piece
 from .errors import InvalidClip
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class ClipAudio:
     audio: Audio
     """Mono float32 `[T]`, T >= 1, finite."""
     info: AudioInfo
-    """Of the whole file."""
+    """Of the whole file; of a piece of a passage, of the file it begins in."""
     sha256: str
 
 
@@ -100,11 +101,41 @@ def read_blocks(
         yield from _blocks(path, file, start_s, seconds, block_frames)
 
 
+def extent(clip: Clip) -> tuple[int, float]:
+    """A clip's sample rate in Hz and its length in seconds, by its file's header alone. Raises InvalidClip."""
+    if clip.piece is not None:
+        return clip.piece.sample_rate, clip.piece.samples / clip.piece.sample_rate
+    info = probe(clip.path)
+    return info.sample_rate, info.seconds - clip.start_s if clip.seconds is None else clip.seconds
+
+
+def stretch_frames(clip: Clip) -> tuple[int, int, int]:
+    """Sample rate in Hz of a clip's file, and the samples at which the clip begins and ends in it, by its header alone.
+    Raises InvalidClip."""
+    info = probe(clip.path)
+    return info.sample_rate, *_bounds(clip.path, info, clip.start_s, clip.seconds)
+
+
+def clip_blocks(clip: Clip, block_frames: int = _BLOCK_FRAMES) -> Iterator[Audio]:
+    """A clip, or a piece of a passage, in blocks float32 `[T_i]` of at most `block_frames` samples. Raises
+    InvalidClip."""
+    if clip.piece is None:
+        return read_blocks(clip.path, clip.start_s, clip.seconds, block_frames)
+    return _piece_blocks(clip.piece, block_frames)
+
+
+def clip_samples(clip: Clip) -> tuple[Audio, int]:
+    """A clip, or a piece of a passage, as mono float32 `[T]`, and its sample rate in Hz. Raises InvalidClip."""
+    if clip.piece is None:
+        return read_mono(clip.path, clip.start_s, clip.seconds)
+    return _joined(list(clip_blocks(clip))), clip.piece.sample_rate
+
+
 def read_clip(clip: Clip) -> ClipAudio:
     """A clip's samples, header and content hash; a file of up to 64 MiB is read from disk once. Raises InvalidClip."""
     path = clip.path
-    if _regular(path).st_size > _IN_MEMORY_BYTES:
-        audio, _ = read_mono(path, clip.start_s, clip.seconds)
+    if clip.piece is not None or _regular(path).st_size > _IN_MEMORY_BYTES:
+        audio, _ = clip_samples(clip)
         return ClipAudio(audio, probe(path), content_sha256(clip))
     try:
         content = path.read_bytes()
@@ -117,13 +148,20 @@ def read_clip(clip: Clip) -> ClipAudio:
 
 
 def content_sha256(clip: Clip) -> str:
-    """SHA-256 of the file's bytes; of that and the stretch, where the clip is one. Raises InvalidClip."""
-    status = _regular(clip.path)
+    """SHA-256 of the file's bytes; of that and the stretch, where the clip is one; of those of all parts, where it is a
+    piece of a passage. Raises InvalidClip."""
+    if clip.piece is None:
+        return _stretch_sha256(_sha256_at(clip.path), clip)
+    parts = [f"{_sha256_at(part.path)} {part.start} {part.samples}" for part in clip.piece.parts]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _sha256_at(path: Path) -> str:
+    status = _regular(path)
     try:
-        whole = _file_sha256(clip.path, status.st_size, status.st_mtime_ns)
+        return _file_sha256(path, status.st_size, status.st_mtime_ns)
     except OSError as error:
-        raise InvalidClip(f"{clip.path} cannot be read: {error.strerror}.") from error
-    return _stretch_sha256(whole, clip)
+        raise InvalidClip(f"{path} cannot be read: {error.strerror}.") from error
 
 
 @lru_cache(maxsize=64)
@@ -187,12 +225,33 @@ def _blocks(
     path: Path, file: soundfile.SoundFile, start_s: float, seconds: float | None, block_frames: int
 ) -> Iterator[Audio]:
     info = _info(path, file)
+    start, end = _bounds(path, info, start_s, seconds)
+    return _frames(path, file, info, start, end, block_frames)
+
+
+def _bounds(path: Path, info: AudioInfo, start_s: float, seconds: float | None) -> tuple[int, int]:
     start = _frame(start_s, info.sample_rate)
     end = info.frames if seconds is None else min(_frame(start_s + seconds, info.sample_rate), info.frames)
     if start < 0 or start >= info.frames:
         raise InvalidClip(f"{path} is {info.seconds:.3f} s long; a stretch that starts at {start_s:g} s is not in it.")
     if end <= start:
         raise InvalidClip(f"A stretch of {seconds} s from {start_s:g} s of {path} holds no samples.")
+    return start, end
+
+
+def _piece_blocks(piece: Piece, block_frames: int) -> Iterator[Audio]:
+    for part in piece.parts:
+        with _opened(part.path) as file:
+            info = _info(part.path, file)
+            end = part.start + part.samples
+            if info.sample_rate != piece.sample_rate or info.frames < end:
+                raise InvalidClip(f"{part.path} has changed since the passages were laid out; start the run again.")
+            yield from _frames(part.path, file, info, part.start, end, block_frames)
+
+
+def _frames(
+    path: Path, file: soundfile.SoundFile, info: AudioInfo, start: int, end: int, block_frames: int
+) -> Iterator[Audio]:
     if start:
         file.seek(start)
     position = start

@@ -50,7 +50,7 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )
     parser.add_argument("--codecs", nargs="+", metavar="NAME", help="operating points, or quoted patterns: 'opus@*'")
     parser.add_argument("--metrics", nargs="+", metavar="NAME", help="metrics (codeczoo list metrics)")
-    shared.add_corpus(parser, required=False)
+    shared.add_corpus(parser, required=False, lengths=True)
     shared.add_run_folder(parser)
     shared.add_running(parser)
     parser.set_defaults(run=run)
@@ -105,7 +105,9 @@ def _fill_in(options: argparse.Namespace, suite: Suite) -> None:
         options.split = options.split or suite.split
         options.where = options.where or [f"{name}={pattern}" for name, pattern in suite.where]
     options.corpus = options.corpus or suite.corpus
-    for name in ("limit", "seed", "segment_s", "group_by"):
+    if options.lengths_s is None and options.segment_s is None:
+        options.lengths_s, options.segment_s = suite.lengths_s, suite.segment_s
+    for name in ("limit", "seed", "group_by"):
         if getattr(options, name) is None:
             setattr(options, name, getattr(suite, name))
     options.intervals = options.intervals or suite.intervals

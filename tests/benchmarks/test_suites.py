@@ -91,14 +91,14 @@ def test_a_wrong_file_gets_a_sentence(tmp_path: Path, old: str, new: str, senten
 def test_unknown_suites() -> None:
     with pytest.raises(UnknownSuite, match="Nearest: speech"):
         suites.load("speach")
-    with pytest.raises(UnknownSuite, match="There are demo, music, sound, speech"):
+    with pytest.raises(UnknownSuite, match="There are demo, length, music, sound, speech"):
         suites.load("../qqqq")
     with pytest.raises(UnknownSuite, match="does not exist"):
         suites.load("nowhere/mine.toml")
 
 
 def test_the_built_in_suites() -> None:
-    assert suites.names() == ("demo", "music", "sound", "speech")
+    assert suites.names() == ("demo", "length", "music", "sound", "speech")
     for name in suites.names():
         suite = suites.load(name)
         assert suite.name == name
