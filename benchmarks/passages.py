@@ -28,7 +28,7 @@ import heapq
 import itertools
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import PurePosixPath
 
@@ -52,7 +52,7 @@ class Passage:
     """Hz."""
     parts: tuple[Part, ...]
     facts: Clip
-    """A clip of it that has the facts which all its clips share."""
+    """Its first clip, without a speaker or label that not all its clips share."""
 
     @property
     def name(self) -> str:
@@ -212,12 +212,18 @@ def _filled(parts: Iterable[Part], samples: int) -> tuple[list[list[Part]], list
 
 def _passage(sample_rate: int, parts: Sequence[Part], clips: dict[str, Clip]) -> Passage:
     members = [clips[part.clip] for part in parts]
-    first = members[0]
-    shared = {
-        name: getattr(first, name) if all(getattr(clip, name) == getattr(first, name) for clip in members) else None
-        for name in ("domain", "dataset", "speaker", "label", "split")
-    }
-    return Passage(sample_rate, tuple(parts), Clip(first.name, first.path, **shared))
+    facts = replace(
+        members[0],
+        speaker=_shared(clip.speaker for clip in members),
+        label=_shared(clip.label for clip in members),
+    )
+    return Passage(sample_rate, tuple(parts), facts)
+
+
+def _shared(values: Iterable[str | None]) -> str | None:
+    """The one value that all have, if they have one."""
+    found = set(values)
+    return found.pop() if len(found) == 1 else None
 
 
 def _stretch(parts: Sequence[Part], start: int, end: int) -> Iterator[Part]:

@@ -36,6 +36,7 @@ from typing import Any
 from codeczoo.benchmarks.errors import InvalidSuite, UnknownSuite
 from codeczoo.benchmarks.passages import wrong_lengths
 
+_OF_CORPUS = ("source", "split", "where", "limit", "seed", "segment_s", "lengths_s")
 GROUPS = ("corpus", "domain", "dataset")
 """What a report can be split by."""
 
@@ -94,9 +95,7 @@ def _read(content: bytes, path: str) -> Suite:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InvalidSuite(f"{path} is not TOML: {error}.") from error
     top = _Keys(table, path, "", ("name", "description", "codecs", "metrics", "corpus", "report"))
-    corpus = _Keys(
-        top.table("corpus"), path, "corpus.", ("source", "split", "where", "limit", "seed", "segment_s", "lengths_s")
-    )
+    corpus = _Keys(top.table("corpus"), path, "corpus.", _OF_CORPUS)
     report = _Keys(top.table("report"), path, "report.", ("group_by", "intervals"))
     name = top.text("name")
     if not re.fullmatch(r"[\w-]+", name):
