@@ -28,6 +28,8 @@ examples:
   codeczoo bench --suite demo --out runs/demo
   codeczoo bench --codecs 'opus@*' encodec:24khz@6kbps --corpus my/clips --metrics pesq_wb stoi --out runs/mine
   codeczoo bench --suite speech --corpus librispeech:/data/LibriSpeech --split test-clean --limit 200 --out runs/ls
+  codeczoo bench --suite length --corpus librispeech:/data/LibriSpeech --codecs opus@12kbps lyra:v2@6kbps --workers 0 \\
+      --out runs/length
   codeczoo bench --codecs mimi:24khz@8q decoded:out/mine@1.1kbps --corpus my/clips --metrics stoi --out runs/mine
 
 exit status: 0 all well; 1 something failed, and the records say what; 2 wrong request, nothing changed; 3 nothing
