@@ -230,8 +230,8 @@ def _blocks(
 
 
 def _bounds(path: Path, info: AudioInfo, start_s: float, seconds: float | None) -> tuple[int, int]:
-    start = _frame(start_s, info.sample_rate)
-    end = info.frames if seconds is None else min(_frame(start_s + seconds, info.sample_rate), info.frames)
+    start = frame_at(start_s, info.sample_rate)
+    end = info.frames if seconds is None else min(frame_at(start_s + seconds, info.sample_rate), info.frames)
     if start < 0 or start >= info.frames:
         raise InvalidClip(f"{path} is {info.seconds:.3f} s long; a stretch that starts at {start_s:g} s is not in it.")
     if end <= start:
@@ -268,7 +268,8 @@ def _frames(
         yield block[:, 0] if info.channels == 1 else block.mean(axis=1, dtype=np.float64).astype(np.float32)
 
 
-def _frame(seconds: float, sample_rate: int) -> int:
+def frame_at(seconds: float, sample_rate: int) -> int:
+    """The sample at which a stretch begins or ends."""
     # start + seconds of one stretch and the start of the next may differ in their last bit, and must not fall to
     # either side of half a sample.
     return round(round(seconds * sample_rate, 6))

@@ -9,9 +9,9 @@ Which clips are joined
 
 * only clips of one data set, domain, split and sample rate, so that nothing is resampled here; where the data set is
   not known, clips of one folder
-* within these, one voice after the other (speaker, label, folder), clips by name: a passage has one voice as long as
-  this voice has the audio; what is left of the voices is joined to passages of several. A stretch below `SHORTEST_S` is
-  not carried over, and what does not fill a passage is left out
+* within these, one voice after the other (speaker, else label and folder), clips by name: a passage has one voice as
+  long as this voice has the audio; what is left of the voices is joined to passages of several. A stretch below
+  `SHORTEST_S` is not carried over, and what does not fill a passage is left out
 * samples follow each other without a gap, a fade or a change of level. A piece says what it consists of
   (`Piece.parts`), which is where its joins are
 * nothing is written: a piece is read from the files of its clips, by range. In memory stands a line a clip, no audio
@@ -32,7 +32,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import PurePosixPath
 
-from .audio import stretch_frames
+from .audio import frame_at, stretch_frames
 from .clip import Clip, Corpus, Part, Piece
 from .errors import InvalidClip, InvalidCorpus
 from .listing import ListedCorpus
@@ -110,7 +110,7 @@ def pieces(passage: Passage, lengths_s: Sequence[float]) -> Iterator[Clip]:
     for length in lengths_s:
         for number in range(_times(lengths_s[-1], length)):
             offset_s = number * length
-            parts = tuple(_stretch(passage.parts, _frame(offset_s, rate), _frame(offset_s + length, rate)))
+            parts = tuple(_stretch(passage.parts, frame_at(offset_s, rate), frame_at(offset_s + length, rate)))
             facts = passage.facts
             yield Clip(
                 name=f"{name}@{length:g}s-{number + 1}",
@@ -129,10 +129,6 @@ def _times(longest: float, length: float) -> int:
     # As decimal fractions, as they were written: 0.3 fits three times into 0.9.
     times = Fraction(repr(longest)) / Fraction(repr(length))
     return times.numerator if times.denominator == 1 else 0
-
-
-def _frame(seconds: float, sample_rate: int) -> int:
-    return round(round(seconds * sample_rate, 6))
 
 
 @dataclass(frozen=True)
@@ -156,7 +152,10 @@ class _Source:
 
     @property
     def voice(self) -> tuple[str, ...]:
-        return self.clip.speaker or "", self.clip.label or "", self.folder
+        """Whose audio is joined before any other's: the speaker's; where that is not known, a label's in a folder."""
+        if self.clip.speaker:
+            return (self.clip.speaker,)
+        return "", self.clip.label or "", self.folder
 
     @property
     def order(self) -> tuple[object, ...]:
@@ -187,10 +186,10 @@ def _joined(group: Sequence[_Source], seconds: float) -> Iterator[Passage]:
     clips = {source.part.clip: source.clip for source in group}
     left: list[Part] = []
     for _, members in itertools.groupby(group, key=lambda source: source.voice):
-        full, rest = _filled((source.part for source in members), _frame(seconds, rate))
+        full, rest = _filled((source.part for source in members), frame_at(seconds, rate))
         yield from (_passage(rate, parts, clips) for parts in full)
         left += [part for part in rest if part.samples >= SHORTEST_S * rate]
-    full, _ = _filled(left, _frame(seconds, rate))
+    full, _ = _filled(left, frame_at(seconds, rate))
     yield from (_passage(rate, parts, clips) for parts in full)
 
 
