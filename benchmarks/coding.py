@@ -75,10 +75,11 @@ class Stopwatch:
         self.seconds += self._now() - self._began
 
 
-def warm_up(codec: Codec, reference: Signal, sample_rate: int, device: str) -> None:
-    """Code up to a second of the clip without measuring it: first calls build plans and fill caches. Raises
-    StepFailed."""
-    head = resample(np.asarray(reference[:sample_rate]), sample_rate, codec.spec.sample_rate)
+def warm_up(codec: Codec, reference: Signal, sample_rate: int, device: str, seconds: float | None = None) -> None:
+    """Code the beginning of the clip, `seconds` or up to one second of it, without measuring it: first calls build
+    plans and fill caches. Raises StepFailed."""
+    samples = round((1.0 if seconds is None else seconds) * sample_rate)
+    head = resample(np.asarray(reference[:samples]), sample_rate, codec.spec.sample_rate)
     with _step("encode"):
         encoded = codec.encode(protocol.to_codec(head, codec.spec).to(device))
     with _step("decode"):

@@ -74,8 +74,8 @@ class AudioFile:
     def stretch(self, start_s: float, seconds: float | None) -> tuple[int, int]:
         """First frame and the one after the last of a stretch. Raises InvalidAudioFile where it holds no samples."""
         info, path = self.info, self._path
-        start = _frame(start_s, info.sample_rate)
-        end = info.frames if seconds is None else min(_frame(start_s + seconds, info.sample_rate), info.frames)
+        start = frame_at(start_s, info.sample_rate)
+        end = info.frames if seconds is None else min(frame_at(start_s + seconds, info.sample_rate), info.frames)
         if start < 0 or start >= info.frames:
             where = f"a stretch that starts at {start_s:g} s is not in it"
             raise InvalidAudioFile(f"{path} is {info.seconds:.3f} s long; {where}.")
@@ -166,7 +166,8 @@ def _info(path: Path, file: soundfile.SoundFile) -> AudioInfo:
     return AudioInfo(file.samplerate, file.channels, file.frames, file.subtype)
 
 
-def _frame(seconds: float, sample_rate: int) -> int:
+def frame_at(seconds: float, sample_rate: int) -> int:
+    """The sample at which a stretch begins or ends."""
     # start + seconds of one stretch and the start of the next may differ in their last bit, and must not fall to
     # either side of half a sample.
     return round(round(seconds * sample_rate, 6))
