@@ -1,0 +1,207 @@
+"""WavTokenizer over a clip of any length, in memory that does not grow with it.
+
+Encoding in blocks gives the tokens of the whole clip. The encoder's convolutions see `reach` frames to either side, so
+stretches that overlap by that much, mirrored at the clip's true ends alone, become the same features; the LSTM takes up
+its state where the last stretch left it. Float rounding differs in the last bits, so a frame that lies as near to one
+entry of the codebook as to another could choose the other one.
+
+Decoding by the mirrored decoder is exact in the same way. Decoding by Vocos is not: its group normalisation averages
+over the whole clip, and its attention looks at all of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+
+import torch
+from torch import Tensor, nn
+
+from .errors import InvalidAudio
+from .layers.convolution import Lstm
+from .layers.seanet import SeanetConfig
+from .long_audio import Transform, Windows, convolved, windowed
+from .wavtokenizer import WavTokenizer, WavTokenizerConfig
+
+BLOCK_S = 5.0
+"""Seconds of a stretch where the result does not depend on it."""
+WINDOW_S = 60.0
+FADE_S = 0.25
+_RESIDUAL_BLOCKS = 4
+"""In `pos_net`."""
+
+
+def windows(config: WavTokenizerConfig) -> Windows:
+    """How Vocos is given a long clip: windows of a minute, that overlap by what its convolutions see beside a fade."""
+    if config.decoder is None:
+        raise ValueError("A mirrored decoder is not given windows: its audio does not depend on how a clip is cut.")
+    fade = round(FADE_S * config.frame_rate_hz)
+    overlap = fade + 2 * math.ceil(vocos_reach(config))
+    # A model of a rate so low that a minute hardly holds the overlap still gets windows that are mostly its own.
+    return Windows(max(round(WINDOW_S * config.frame_rate_hz), 4 * overlap), overlap, fade)
+
+
+def encode_blocks(model: WavTokenizer, blocks: Iterable[Tensor], block_s: float = BLOCK_S) -> tuple[Tensor, int]:
+    """Blocks float `[B, 1, T_i]`, in order, of clips to their codes int64 `[B, 1, N]`, and their samples.
+
+    However the clips are cut into blocks, the codes are the same to the last bit; `model.encode` of the whole gives
+    them too, but for rounding, and exactly where a clip is shorter than `block_s`. Raises InvalidAudio.
+    """
+    length = 0
+    first: torch.Size | None = None
+
+    def checked() -> Iterator[Tensor]:
+        nonlocal length, first
+        dtype = next(model.encoder.parameters()).dtype
+        for block in blocks:
+            model.check_audio(block)
+            first = first or block.shape
+            if len(block) != first[0]:
+                raise InvalidAudio(f"All blocks must be of as many clips; got {tuple(block.shape)} after {first[0]}.")
+            length += block.shape[-1]
+            yield block.to(dtype)
+
+    with torch.no_grad():
+        codes = [model.quantizer.encode(features) for features in _features(model, checked(), block_s)]
+    if not codes:
+        raise InvalidAudio("WavTokenizer was given audio without samples: no blocks.")
+    return torch.cat(codes, dim=-1), length
+
+
+def decode_blocks(
+    model: WavTokenizer,
+    codes: Tensor,
+    length: int | None = None,
+    bandwidth_id: int = 0,
+    plan: Windows | None = None,
+    block_s: float = BLOCK_S,
+) -> Iterator[Tensor]:
+    """Codes int64 `[B, 1, N]` to audio float32, in blocks `[B, 1, T_i]` of `length` samples in all (None: N hop).
+
+    `plan` is how it is cut, `windows` unless given; what fits into one window is `model.decode` of it. A mirrored
+    decoder has no windows but blocks of `block_s`, and its audio is that of the whole clip but for rounding. Raises
+    InvalidTokens, at once.
+    """
+    model.check_codes(codes, length)
+    model.check_bandwidth(bandwidth_id)
+    hop = model.config.hop
+    if model.config.decoder is None:
+        blocks = _mirrored(model, codes, block_s)
+    else:
+
+        @torch.no_grad()
+        def decode(window: Tensor) -> Tensor:
+            return model.decode(window, bandwidth_id=bandwidth_id)
+
+        blocks = windowed([codes], decode, steps_in=1, steps_out=hop, windows=plan or windows(model.config))
+    return _cut(blocks, codes.shape[-1] * hop if length is None else length)
+
+
+def _features(model: WavTokenizer, audio: Iterator[Tensor], block_s: float) -> Iterator[Tensor]:
+    """Pieces of audio `[B, 1, T_i]` to pieces of the encoder's features `[B, D, N_i]`."""
+    config = model.config.encoder
+    block = max(1, round(block_s * model.config.frame_rate_hz))
+    before, lstm, after = _split(model.encoder.model, -3 if config.lstm_layers else -2)
+    halo_before, halo_after = encoder_reach(config)
+    x = convolved(audio, before, steps_in=config.hop, steps_out=1, block=block, halo=math.ceil(halo_before))
+    return convolved(_resumed(x, lstm), after, steps_in=1, steps_out=1, block=block, halo=math.ceil(halo_after))
+
+
+def _mirrored(model: WavTokenizer, codes: Tensor, block_s: float) -> Iterator[Tensor]:
+    """Codes to pieces of audio `[B, 1, T_i]`, by transposed convolutions."""
+    config = model.config.encoder
+    block = max(1, round(block_s * model.config.frame_rate_hz))
+    before, lstm, after = _split(model.decoder.model, 1)
+    halo_before, halo_after = decoder_reach(config)
+    dtype = next(model.decoder.parameters()).dtype
+    features = (model.codes_to_features(part).to(dtype) for part in codes.split(block, dim=-1))
+    x = convolved(features, before, steps_in=1, steps_out=1, block=block, halo=math.ceil(halo_before))
+    x = _resumed(x, lstm)
+    made = convolved(x, after, steps_in=1, steps_out=config.hop, block=block, halo=math.ceil(halo_after))
+    return (piece.float() for piece in made)
+
+
+def _split(layers: Iterable[nn.Module], place: int) -> tuple[Transform, Lstm | None, Transform]:
+    """The layers before the LSTM, the LSTM (or None), and the layers behind it; `place` is where it is or would be."""
+    parts = list(layers)
+    lstm = parts[place]
+    if isinstance(lstm, Lstm):
+        return _applied(parts[:place]), lstm, _applied(parts[place + 1 :])
+    return _applied(parts[:place]), None, _applied(parts[place:])
+
+
+def _applied(layers: list[nn.Module]) -> Transform:
+    @torch.no_grad()
+    def apply(x: Tensor) -> Tensor:
+        for layer in layers:
+            x = layer(x)
+        return x
+
+    return apply
+
+
+def _resumed(pieces: Iterator[Tensor], lstm: Lstm | None) -> Iterator[Tensor]:
+    """Pieces through an LSTM that remembers the ones before."""
+    if lstm is None:
+        yield from pieces
+        return
+    state = None
+    for piece in pieces:
+        with torch.no_grad():
+            made, state = lstm.resume(piece, state)
+        yield made
+
+
+def _cut(blocks: Iterator[Tensor], length: int) -> Iterator[Tensor]:
+    """Blocks without what lies behind `length` samples."""
+    for block in blocks:
+        yield block[..., :length]
+        length -= block.shape[-1]
+
+
+def encoder_reach(config: SeanetConfig) -> tuple[Fraction, Fraction]:
+    """Frames that the encoder's convolutions before and behind its LSTM see to either side of a frame's first sample.
+
+    The larger of both sides, layer by layer, so that it holds for mirror images at the clip's ends as well.
+    """
+    rate = config.hop  # steps a frame
+    before = _reach(config.kernel, rate)
+    for stride in config.strides:
+        before += _residuals(config, rate) + _reach(2 * stride, rate, stride)
+        rate //= stride
+    return before, _reach(config.last_kernel, rate)
+
+
+def decoder_reach(config: SeanetConfig) -> tuple[Fraction, Fraction]:
+    """The same of the mirrored decoder, in frames to either side of the frame that a sample is of."""
+    rate = 1
+    behind = Fraction(0)
+    for stride in reversed(config.strides):
+        # A transposed convolution of 2 s steps hands a step on to its own s steps and to about half as many on either
+        # side, so that what comes out is made of no more than one step beside its own.
+        behind += Fraction(1, rate)
+        rate *= stride
+        behind += _residuals(config, rate)
+    return _reach(config.kernel, 1), behind + _reach(config.last_kernel, rate)
+
+
+def vocos_reach(config: WavTokenizerConfig) -> Fraction:
+    """Frames that the convolutions and the inverse Fourier transform of a Vocos decoder see to either side of a frame;
+    its group normalisation and its attention see all there are."""
+    assert config.decoder is not None
+    # Of 3 frames in the residual blocks, two in each; of 7 in each ConvNeXt block.
+    convolutions = config.decoder.kernel // 2 + _RESIDUAL_BLOCKS * 2 + config.decoder.layers * 3
+    return convolutions + Fraction(config.window - config.hop, 2 * config.hop)
+
+
+def _residuals(config: SeanetConfig, rate: int) -> Fraction:
+    """Frames seen by the residual units of one stage, at `rate` steps a frame."""
+    units = (_reach(config.residual_kernel, rate, dilation=2**index) for index in range(config.residual_layers))
+    return sum(units, Fraction(0))
+
+
+def _reach(kernel: int, rate: int, stride: int = 1, dilation: int = 1) -> Fraction:
+    """Frames seen by one convolution, at `rate` steps a frame in its input."""
+    padding = (kernel - 1) * dilation + 1 - stride
+    return Fraction(max(padding - padding // 2, padding // 2 + stride - 1), rate)
