@@ -49,16 +49,16 @@ def encode_blocks(model: WavTokenizer, blocks: Iterable[Tensor], block_s: float 
     them too, but for rounding, and exactly where a clip is shorter than `block_s`. Raises InvalidAudio.
     """
     length = 0
-    first: torch.Size | None = None
+    batch: int | None = None
 
     def checked() -> Iterator[Tensor]:
-        nonlocal length, first
+        nonlocal length, batch
         dtype = next(model.encoder.parameters()).dtype
         for block in blocks:
             model.check_audio(block)
-            first = first or block.shape
-            if len(block) != first[0]:
-                raise InvalidAudio(f"All blocks must be of as many clips; got {tuple(block.shape)} after {first[0]}.")
+            batch = batch or len(block)
+            if len(block) != batch:
+                raise InvalidAudio(f"Blocks must be of as many clips; got {tuple(block.shape)} after {batch}.")
             length += block.shape[-1]
             yield block.to(dtype)
 
