@@ -109,15 +109,24 @@ def measure(model: WavTokenizer, codes: Tensor, whole: Audio, plan: Windows) -> 
     for seam in seams:
         near[max(0, seam - round(NEAR_S * rate)) : seam + round(NEAR_S * rate)] = True
     difference = cut - whole
-    rms, peak = np.sqrt(np.mean(np.square(whole))), np.abs(whole).max()
     between = [(one + other) // 2 for one, other in itertools.pairwise(seams)] or [seams[0] // 2]
+    near_db, away_db = (_levels_db(difference[where], whole) for where in (near, ~near))
     return Seams(
-        plan,
-        len(seams),
-        *(_db(float(np.sqrt(np.mean(np.square(difference[where]))) / rms)) for where in (near, ~near)),
-        *(_db(float(np.abs(difference[where]).max() / peak)) for where in (near, ~near)),
-        *(_heard(whole, cut, rate, middles) for middles in (seams, between)),
+        windows=plan,
+        count=len(seams),
+        rms_near_db=near_db[0],
+        rms_away_db=away_db[0],
+        worst_near_db=near_db[1],
+        worst_away_db=away_db[1],
+        pesq_near=_heard(whole, cut, rate, seams),
+        pesq_away=_heard(whole, cut, rate, between),
     )
+
+
+def _levels_db(difference: Audio, whole: Audio) -> tuple[float, float]:
+    """RMS relative to the RMS of the whole, largest sample relative to its largest."""
+    rms = np.sqrt(np.mean(np.square(difference)) / np.mean(np.square(whole)))
+    return _db(float(rms)), _db(float(np.abs(difference).max() / np.abs(whole).max()))
 
 
 def _heard(whole: Audio, cut: Audio, rate: int, middles: Sequence[int]) -> tuple[float, ...]:

@@ -12,14 +12,15 @@ Decoding by Vocos: a clip of up to a minute is decoded whole. A longer one is de
 clip of its own (`codeczoo.codecs.long_audio`), because its group normalisation takes its averages over all frames it
 is given and its attention looks at all of them. Two windows overlap by what the convolutions see (`vocos_reach`: 49
 frames) on either side of a cross-fade of a quarter of a second, so no sample is made of frames whose surroundings are
-cut off. What is left is that averages and attention are those of a minute and not of the clip. That is spread over
-the whole window and does not gather at seams. It would not be cured by averages over the whole clip: attention alone
-makes as much of it as averages do. Nor is the whole clip the better standard: the published models were trained on 3
-seconds.
+cut off. What is left is that averages and attention are those of a minute and not of the clip. It is spread over the
+whole window and does not gather at seams. Averages of the whole clip would take two thirds of its power away, for a
+pass over the clip for each of ten normalisations; and the whole clip is not the better standard: the published models
+were trained on 3 seconds.
 
-Measured by `python -m codeczoo.benchmarks.seams` on 200 s of LibriSpeech, with a small decoder (6 blocks, 256 wide,
-50 tokens a second) that was briefly trained: RMS of the difference to the whole clip's audio, in dB relative to it,
-within half a second of seams | elsewhere; and PESQ (wide band, 4.64 is no difference) around seams | between them.
+Measured on 200 s of LibriSpeech (`codeczoo.benchmarks.seams.measure`) with a small decoder, 6 blocks, 256 wide, 50
+tokens a second, that was trained for 200 steps, enough for rough speech: RMS of the difference to the audio of the
+whole clip, in dB relative to that, within half a second of seams | elsewhere; and PESQ (wide band; 4.64 is no
+difference) of 4 s around seams | between them.
 
     window 10 s   -19.8 | -19.2 dB   4.53 | 4.54
     window 30 s   -22.1 | -23.0 dB   4.58 | 4.58
@@ -64,8 +65,8 @@ def windows(config: WavTokenizerConfig) -> Windows:
 def encode_blocks(model: WavTokenizer, blocks: Iterable[Tensor], block_s: float = BLOCK_S) -> tuple[Tensor, int]:
     """Blocks float `[B, 1, T_i]`, in order, of clips to their codes int64 `[B, 1, N]`, and their samples.
 
-    However the clips are cut into blocks, the codes are the same to the last bit; `model.encode` of the whole gives
-    them too, but for rounding, and exactly where a clip is shorter than `block_s`. Raises InvalidAudio.
+    However the clips are cut into blocks, the codes are the same to the last bit, because stretches of `block_s` are
+    encoded whatever the blocks; `model.encode` of the whole gives them but for rounding. Raises InvalidAudio.
     """
     length = 0
     batch: int | None = None
