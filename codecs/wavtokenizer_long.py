@@ -1,6 +1,6 @@
 """WavTokenizer over a clip of any length, in memory that does not grow with it, and what that changes.
 
-Encoding: nothing. The encoder's convolutions see few frames to either side (`encoder_reach`: 1.7 before the LSTM and
+Encoding: nothing. The encoder's convolutions see few frames to either side (`encoder_reach`: not 2 before the LSTM, and
 3 behind it, in the published models), so stretches that overlap by as many, mirrored at the clip's true ends alone,
 become the same features; the LSTM goes on from the state in which the last stretch left it. Only the last bits of
 sums may differ from the whole clip's, so that a frame as near to one entry of the codebook as to another may choose
@@ -122,6 +122,7 @@ def _features(model: WavTokenizer, audio: Iterator[Tensor], block_s: float) -> I
     """Pieces of audio `[B, 1, T_i]` to pieces of the encoder's features `[B, D, N_i]`."""
     config = model.config.encoder
     block = max(1, round(block_s * model.config.frame_rate_hz))
+    # Behind the LSTM there are an activation and the last convolution.
     before, lstm, after = _split(model.encoder.model, -3 if config.lstm_layers else -2)
     halo_before, halo_after = encoder_reach(config)
     x = convolved(audio, before, steps_in=config.hop, steps_out=1, block=block, halo=math.ceil(halo_before))
@@ -132,6 +133,7 @@ def _mirrored(model: WavTokenizer, codes: Tensor, block_s: float) -> Iterator[Te
     """Codes to pieces of audio `[B, 1, T_i]`, by transposed convolutions."""
     config = model.config.encoder
     block = max(1, round(block_s * model.config.frame_rate_hz))
+    # In front of the LSTM there is the first convolution.
     before, lstm, after = _split(model.decoder.model, 1)
     halo_before, halo_after = decoder_reach(config)
     dtype = next(model.decoder.parameters()).dtype

@@ -76,6 +76,21 @@ def test_windows_of_what_sees_one_step_are_the_clip(length: int, plan: Windows, 
 
 
 @settings(deadline=None, max_examples=60)
+@given(length=st.integers(1, 900), plan=plans(), seed=st.integers(0, 99))
+def test_windows_of_samples_give_tokens(length: int, plan: Windows, seed: int) -> None:
+    """Five samples a token, the last one of fewer; tokens are cut and not faded."""
+    clip = torch.arange(float(length))[None, None]
+    cutting = Windows(plan.frames, plan.overlap)
+
+    def tokens(x: Tensor) -> Tensor:
+        return x[..., ::5].long()
+
+    made = list(windowed(cut(clip, seed), tokens, steps_in=5, steps_out=1, windows=cutting))
+    assert torch.equal(torch.cat(made, -1), tokens(clip))
+    assert all(piece.shape[-1] for piece in made)
+
+
+@settings(deadline=None, max_examples=60)
 @given(length=st.integers(1, 300), plan=plans(), seed=st.integers(0, 99))
 def test_windows_are_whole_and_lie_where_the_plan_says(length: int, plan: Windows, seed: int) -> None:
     seen: list[tuple[int, int]] = []
