@@ -94,7 +94,7 @@ def code(
     known = protocol.on_device(known, device) if known is not None else None
     encoding, decoding = Stopwatch(device), Stopwatch(device)
     if isinstance(reference, DiskSignal) and isinstance(codec, StreamingCodec):
-        encoded, clipped_in = _encode_blocks(codec, reference, sample_rate, encoding, known)
+        encoded, clipped_in = _encode_blocks(codec, reference, sample_rate, device, encoding, known)
         estimate, clipped_out = _decode_blocks(codec, encoded, decoding, spool)
     else:
         encoded, clipped_in = _encode_whole(codec, reference, sample_rate, device, encoding, known)
@@ -133,7 +133,7 @@ def _decode_whole(codec: Codec, encoded: Encoded, watch: Stopwatch) -> tuple[Aud
 
 
 def _encode_blocks(
-    codec: StreamingCodec, reference: DiskSignal, sample_rate: int, watch: Stopwatch, known: Encoded | None
+    codec: StreamingCodec, reference: DiskSignal, sample_rate: int, device: str, watch: Stopwatch, known: Encoded | None
 ) -> tuple[Encoded, int]:
     """Encode a long clip block by block. Reading and resampling run inside of the encoder's pull, and are taken out of
     its time."""
@@ -151,7 +151,7 @@ def _encode_blocks(
                 if mono is None:
                     return
                 clipped += protocol.clipped_samples(mono)
-                block = protocol.to_codec(mono, codec.spec)
+                block = protocol.to_codec(mono, codec.spec).to(device)
             yield block
 
     if known is not None:

@@ -72,7 +72,7 @@ class EncodeJob:
         if seconds > protocol.LONG_S and isinstance(codec, StreamingCodec):
             source = clip_blocks(self.clip, round(protocol.BLOCK_S * sample_rate))
             resampled = resampling.resample_blocks(source, sample_rate, codec.spec.sample_rate)
-            encoded = codec.encode_blocks(protocol.to_codec(block, codec.spec) for block in resampled)
+            encoded = codec.encode_blocks(protocol.to_codec(block, codec.spec).to(self.device) for block in resampled)
         else:
             mono, _ = clip_samples(self.clip)
             mono = resampling.resample(mono, sample_rate, codec.spec.sample_rate)
