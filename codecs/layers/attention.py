@@ -56,5 +56,5 @@ class AttentionBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         normed = self.norm(x)
         q, k, v = (project(normed).transpose(1, 2) for project in (self.q, self.k, self.v))
-        attended = F.scaled_dot_product_attention(q, k, v)
+        attended = F.scaled_dot_product_attention(q[:, None], k[:, None], v[:, None])[:, 0]
         return x + self.proj_out(attended.transpose(1, 2))

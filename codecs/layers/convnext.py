@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .convolution import convolve
+
 EPSILON = 1e-6
 
 
@@ -35,6 +37,8 @@ class ConvNeXtBlock(nn.Module):
         self.gamma = nn.Parameter(torch.full((width,), scale))
 
     def forward(self, x: Tensor, bandwidth_id: int) -> Tensor:
-        hidden = self.norm(self.dwconv(x).transpose(1, 2), bandwidth_id)
-        hidden = self.gamma * self.pwconv2(F.gelu(self.pwconv1(hidden)))
-        return x + hidden.transpose(1, 2)
+        conv = self.dwconv
+        hidden = convolve(x, conv.weight, conv.bias, padding=conv.padding[0], groups=conv.groups)
+        hidden = self.norm(hidden.transpose(1, 2), bandwidth_id)
+        hidden = self.pwconv2(F.gelu(self.pwconv1(hidden)))
+        return torch.addcmul(x.transpose(1, 2), self.gamma, hidden).transpose(1, 2)

@@ -57,4 +57,5 @@ class FourierHead(nn.Module):
         # Spectra stay in float32 under every precision: half of it cannot hold a phase.
         log_magnitude, phase = self.out(x).float().chunk(2, dim=-1)
         magnitude = log_magnitude.exp().clamp(max=MAGNITUDE_LIMIT)
-        return self.istft(torch.polar(magnitude, phase))
+        # Not torch.polar, which takes eight times as long on a CPU.
+        return self.istft(torch.complex(magnitude * phase.cos(), magnitude * phase.sin()))
