@@ -20,7 +20,14 @@ from .weight_norm import WeightNormed
 
 
 def convolve(
-    x: Tensor, kernel: Tensor, bias: Tensor | None, *, stride: int = 1, padding: int = 0, dilation: int = 1, groups: int = 1
+    x: Tensor,
+    kernel: Tensor,
+    bias: Tensor | None,
+    *,
+    stride: int = 1,
+    padding: int = 0,
+    dilation: int = 1,
+    groups: int = 1,
 ) -> Tensor:
     """`F.conv1d`. On a CPU the result lies in memory frame by frame, `[B, L, C]`, though its shape is `[B, C, L]`."""
     if x.device.type != "cpu":
