@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from codeczoo.codecs.layers.attention import AttentionBlock, GroupNorm, ResidualBlock
+from codeczoo.codecs.layers.convnext import ConvNeXtBlock
 from codeczoo.codecs.layers.convolution import Conv1d, Lstm, Residual
 from codeczoo.codecs.layers.weight_norm import normalised_weight
 from codeczoo.codecs.wavtokenizer import WavTokenizer
@@ -42,7 +43,8 @@ def decode(model: WavTokenizer, codes: Tensor) -> Tensor:
         x = _pos_net_layer(layer, x)
     x = backbone.norm(x.transpose(1, 2), 0).transpose(1, 2)
     for block in backbone.convnext:
-        hidden = block.norm(F.conv1d(x, block.dwconv.weight, block.dwconv.bias, padding=3, groups=x.shape[1]).mT, 0)
+        assert isinstance(block, ConvNeXtBlock)
+        hidden = block.norm(_zero_padded(block.dwconv, x).transpose(1, 2), 0)
         hidden = block.gamma * block.pwconv2(F.gelu(block.pwconv1(hidden)))
         x = x + hidden.transpose(1, 2)
     log_magnitude, phase = model.head.out(backbone.final_layer_norm(x.transpose(1, 2))).mT.chunk(2, dim=1)
@@ -75,14 +77,18 @@ def _convolution(layer: nn.Module, x: Tensor) -> Tensor:
 
 def _pos_net_layer(layer: nn.Module, x: Tensor) -> Tensor:
     if isinstance(layer, ResidualBlock):
-        hidden = layer.conv1(_swish(layer.norm1(x)))
-        return x + layer.conv2(_swish(layer.norm2(hidden)))
+        hidden = _zero_padded(layer.conv1, _swish(layer.norm1(x)))
+        return x + _zero_padded(layer.conv2, _swish(layer.norm2(hidden)))
     if isinstance(layer, AttentionBlock):
         normed = layer.norm(x)
         weights = torch.bmm(layer.q(normed).mT, layer.k(normed)) * x.shape[1] ** -0.5
         return x + layer.proj_out(torch.bmm(layer.v(normed), weights.softmax(dim=2).mT))
     assert isinstance(layer, (GroupNorm, nn.Identity))
     return layer(x)
+
+
+def _zero_padded(layer: nn.Conv1d, x: Tensor) -> Tensor:
+    return F.conv1d(x, layer.weight, layer.bias, padding=layer.padding, groups=layer.groups)
 
 
 def _swish(x: Tensor) -> Tensor:

@@ -42,10 +42,10 @@ class Tiles:
         margin = -(-margin // hop) * hop
         return cls(-(-max(at_least, 8 * margin) // hop) * hop, margin, hop)
 
-    def through(self, layers: Sequence[nn.Module], x: Tensor, lengths: Sequence[int]) -> Tensor:
+    def through(self, layers: Iterable[nn.Module], x: Tensor, lengths: Sequence[int]) -> Tensor:
         """Every clip of `[B, C, T]`, as long as `lengths` says, through the layers: `[B, D, ceil(T / hop)]`, zeros
         behind a clip's end."""
-        whole: Tensor | None = None
+        whole = x.new_zeros(0)
         for index, length in enumerate(lengths):
             clip = x[index : index + 1, :, :length]
             count = max(1, round(length / self.samples))
@@ -56,8 +56,7 @@ class Tiles:
                 for layer in layers:
                     tile = layer(tile)
                 kept = tile[0, :, before // self.hop : -(-(end - start + before) // self.hop)].t()
-                if whole is None:
+                if not whole.numel():
                     whole = kept.new_zeros(len(lengths), -(-x.shape[-1] // self.hop), kept.shape[1])
                 whole[index, start // self.hop : start // self.hop + len(kept)] = kept
-        assert whole is not None
         return whole.transpose(1, 2)
