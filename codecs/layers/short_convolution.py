@@ -17,6 +17,9 @@ from torch import Tensor, nn
 FEWEST_FRAMES = 64
 """Below, reading six matrices takes longer than the products of three."""
 
+GROUPS_AT_ONCE = 256
+"""What is between input and output is three times as large as they are, so a long clip goes through in parts."""
+
 OUTPUTS, INPUTS = 4, 6
 A = (
     (1.0, 1.0, 1.0, 1.0, 1.0, 0.0),
@@ -61,12 +64,13 @@ class ShortConv1d(nn.Conv1d):
         overlapping = rows.as_strided(
             (batch, groups, INPUTS, channels), (rows.stride(0), OUTPUTS * channels, channels, 1)
         )
-        inputs = torch.matmul(rows.new_tensor(B), overlapping).flatten(0, 1).transpose(0, 1)
-        products = torch.bmm(inputs, self._transformed()).flatten(1)
-        outputs = (rows.new_tensor(A) @ products).view(OUTPUTS, batch, groups, -1)
-        outputs = outputs.permute(1, 2, 0, 3).reshape(batch, OUTPUTS * groups, -1)[:, :frames]
+        outputs = rows.new_empty(batch, groups, OUTPUTS, self.out_channels)
+        for found, part in zip(outputs.split(GROUPS_AT_ONCE, 1), overlapping.split(GROUPS_AT_ONCE, 1), strict=True):
+            inputs = torch.matmul(rows.new_tensor(B), part).flatten(0, 1).transpose(0, 1)
+            products = torch.bmm(inputs, self._transformed()).flatten(1)
+            found.copy_((rows.new_tensor(A) @ products).view(OUTPUTS, *found.shape[:2], -1).permute(1, 2, 0, 3))
         assert self.bias is not None
-        return outputs.add_(self.bias).transpose(1, 2)
+        return outputs.flatten(1, 2)[:, :frames].add_(self.bias).transpose(1, 2)
 
     def _transformed(self) -> Tensor:
         """G times the kernel, `[6, C_in, C_out]`, kept until the weight is another or has changed."""

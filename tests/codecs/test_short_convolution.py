@@ -28,7 +28,7 @@ def test_matrices_make_a_convolution() -> None:
     torch.testing.assert_close(outputs, inputs.unfold(0, 3, 1) @ kernel, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("frames", [1, 63, 64, 65, 66, 67, 131])
+@pytest.mark.parametrize("frames", [1, 63, 64, 65, 66, 67, 131, 2_500])
 @pytest.mark.parametrize("layout", ["channels first", "channels last"])
 def test_it_is_the_convolution(layer: ShortConv1d, frames: int, layout: str) -> None:
     x = torch.randn(3, 48, frames)

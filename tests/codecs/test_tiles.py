@@ -25,6 +25,7 @@ def encoder(request: pytest.FixtureRequest) -> SeanetEncoder:
     found = SeanetEncoder(request.param).eval()
     # The smallest tiles that are right, so that short signals have many.
     found.tiles = Tiles.of(found.model[: found.front], 1)
+    found.stage_tiles = Tiles.of(found.model[found.front : found.stage], 1)
     return found
 
 

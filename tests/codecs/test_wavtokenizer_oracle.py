@@ -33,6 +33,7 @@ def stages(model: WavTokenizer, audio: Tensor, bandwidth_id: int) -> dict[str, T
     backbone = model.backbone
     # One tile, so that a hook sees a whole clip pass at once. Tiles are tested in test_tiles.py.
     model.encoder.tiles = replace(model.encoder.tiles, samples=audio.shape[-1])
+    model.encoder.stage_tiles = replace(model.encoder.stage_tiles, samples=audio.shape[-1])
     watched = {
         **{f"enc{index}": layer for index, layer in enumerate(model.encoder.model)},
         **{f"pos{index}": layer for index, layer in enumerate(backbone.pos_net)},
