@@ -88,12 +88,18 @@ class WavTokenizer(nn.Module):
 
     @classmethod
     def from_checkpoint(
-        cls, path: str | Path, *, sample_rate: int | None = None, trainable: bool = False
+        cls,
+        path: str | Path,
+        *,
+        sample_rate: int | None = None,
+        trainable: bool = False,
+        decoder_dtype: torch.dtype = torch.float32,
     ) -> WavTokenizer:
         """The model of a published `.ckpt`, or of a `.safetensors` of the same tensor names, in eval mode.
 
         Every hyper-parameter but the sample rate (Hz, 24 000 unless the file states it) is read off the tensors'
-        shapes. `trainable` keeps the weight norm, which is folded otherwise. Raises WeightsMissing, WeightsCorrupt.
+        shapes. `trainable` keeps the weight norm, which is folded otherwise; `decoder_dtype` see `decoder_to`. Raises
+        WeightsMissing, WeightsCorrupt.
         """
         from .wavtokenizer_checkpoint import digest, read
 
@@ -103,12 +109,23 @@ class WavTokenizer(nn.Module):
             model = cls(config)
         model.to_empty(device="cpu").load_state_dict(tensors)
         model.weights_digest = digest(tensors)
-        return model.eval() if trainable else model.for_inference()
+        model = model.eval() if trainable else model.for_inference()
+        return model.decoder_to(decoder_dtype)
 
     def for_inference(self) -> WavTokenizer:
         """This model in eval mode, without gradients and with weight norm folded into the kernels; not to train on."""
         fold_weight_norm(self)
         return self.eval().requires_grad_(False)
+
+    def decoder_to(self, dtype: torch.dtype) -> WavTokenizer:
+        """This model with a decoder that computes in another precision, bfloat16 for speed.
+
+        Encoder and codebook stay as they are, and so do the tokens; spectra and their inverse stay float32.
+        """
+        parts = [self.decoder] if self.config.decoder is None else [self.backbone, self.head.out]
+        for part in parts:
+            part.to(dtype)
+        return self
 
     @torch.no_grad()
     def encode(self, audio: Tensor, lengths: Sequence[int] | None = None) -> Tensor:

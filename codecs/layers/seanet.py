@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from .convolution import Conv1d, ConvTranspose1d, Lstm, Residual
+from .tiles import Tiles
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,13 @@ def _residuals(config: SeanetConfig, width: int) -> Iterator[nn.Module]:
         yield Residual(width, config.residual_kernel, 2**index, config.compress)
 
 
+TILE = 16_384
+"""Samples that the encoder's first stages see at a time: their activations (2 MiB the widest) stay in a CPU's cache."""
+
+STAGE_TILE = 6_000
+"""Steps that the last stage sees at a time, to save memory: its kernels alone fill a cache."""
+
+
 class SeanetEncoder(nn.Module):
     """Audio `[B, 1, T]` to features `[B, D, ceil(T / hop)]`."""
 
@@ -59,6 +68,13 @@ class SeanetEncoder(nn.Module):
         super().__init__()
         self.hop = config.hop
         self.model = nn.ModuleList(self._layers(config))
+        strided = [index for index, layer in enumerate(self.model) if isinstance(layer, Conv1d) and layer.stride > 1]
+        self.front = strided[-2] + 1 if len(strided) > 1 else 0
+        """Layers that work at a high rate: all but the last stage and what follows it."""
+        self.stage = strided[-1] + 1 if strided else 0
+        """Layers up to the end of the last stage."""
+        self.stage_tiles = Tiles.of(self.model[self.front : self.stage], STAGE_TILE)
+        self.tiles = Tiles.of(self.model[: self.front], TILE)
 
     @staticmethod
     def _layers(config: SeanetConfig) -> Iterator[nn.Module]:
@@ -78,7 +94,18 @@ class SeanetEncoder(nn.Module):
         """With `lengths` (samples of each clip) every clip of the batch gets the features that it gets alone."""
         x = audio
         steps = None if lengths is None else tuple(lengths)
-        for layer in self.model:
+        begun = 0
+        if audio.device.type == "cpu" and not torch.is_grad_enabled():
+            begun = self.stage
+            every = steps or (x.shape[-1],) * len(x)
+            for layers, tiles in (
+                (self.model[: self.front], self.tiles),
+                (self.model[self.front : self.stage], self.stage_tiles),
+            ):
+                x = tiles.through(layers, x, every)
+                every = tuple(-(-length // tiles.hop) for length in every)
+            steps = steps and every
+        for layer in self.model[begun:]:
             if isinstance(layer, Conv1d):
                 x = layer(x, steps)
                 steps = layer.out_lengths(steps)
