@@ -22,12 +22,12 @@ import torch
 from torch import Tensor
 
 from codeczoo.codecs.errors import CodecError
+from codeczoo.codecs.resampling import resample
 from codeczoo.codecs.wavtokenizer import WavTokenizer
 
 from .audio import read_mono
 from .corpora import resolve
 from .errors import BenchmarkError
-from .resampling import resample
 from .wavtokenizer_material import for_inference, trainable
 
 Form = tuple[str, torch.dtype]

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from codeczoo.codecs.layers.weight_norm import WeightNormed
+from codeczoo.codecs.resampling import resample
 from codeczoo.codecs.wavtokenizer import WavTokenizer, WavTokenizerConfig
 
 from .audio import read_mono
 from .corpora import resolve
 from .errors import BenchmarkError
-from .resampling import resample
 
 GAIN = 1.9
 """On PyTorch's initial kernels: ELU and initialisation together shrink a signal by about as much at each layer."""

@@ -36,6 +36,7 @@ import torch
 from torch import Tensor
 
 from codeczoo.codecs.errors import CodecError
+from codeczoo.codecs.resampling import resample
 from codeczoo.codecs.wavtokenizer import WavTokenizer
 from codeczoo.metrics.base import Undefined
 from codeczoo.metrics.registry import score
@@ -43,7 +44,6 @@ from codeczoo.metrics.registry import score
 from . import wavtokenizer_memory, wavtokenizer_naive
 from .environment import commit, cores, processor, versions
 from .errors import BenchmarkError
-from .resampling import resample
 from .wavtokenizer_arithmetic import decode_flop, encode_flop
 from .wavtokenizer_material import for_inference, speech, trainable
 from .wavtokenizer_words import in_words
