@@ -121,11 +121,12 @@ def _features(model: WavTokenizer, audio: Iterator[Tensor], block_s: float) -> I
     """Pieces of audio `[B, 1, T_i]` to pieces of the encoder's features `[B, D, N_i]`."""
     config = model.config.encoder
     block = max(1, round(block_s * model.config.frame_rate_hz))
-    # Behind the LSTM there are an activation and the last convolution.
-    before, lstm, after = _split(model.encoder.model, -3 if config.lstm_layers else -2)
+    encoder = model.encoder
+    before, after = torch.no_grad()(encoder.stages), torch.no_grad()(encoder.projected)
     halo_before, halo_after = encoder_reach(config)
     x = convolved(audio, before, steps_in=config.hop, steps_out=1, block=block, halo=math.ceil(halo_before))
-    return convolved(_resumed(x, lstm), after, steps_in=1, steps_out=1, block=block, halo=math.ceil(halo_after))
+    x = _resumed(x, encoder.lstm)
+    return convolved(x, after, steps_in=1, steps_out=1, block=block, halo=math.ceil(halo_after))
 
 
 def _mirrored(model: WavTokenizer, codes: Tensor, block_s: float) -> Iterator[Tensor]:

@@ -7,7 +7,7 @@ implementation (encodec/modules/seanet.py), activations counted, so that checkpo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -92,28 +92,43 @@ class SeanetEncoder(nn.Module):
 
     def forward(self, audio: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
         """With `lengths` (samples of each clip) every clip of the batch gets the features that it gets alone."""
-        x = audio
-        steps = None if lengths is None else tuple(lengths)
-        begun = 0
-        if audio.device.type == "cpu" and not torch.is_grad_enabled():
-            begun = self.stage
-            every = steps or (x.shape[-1],) * len(x)
-            for layers, tiles in (
-                (self.model[: self.front], self.tiles),
-                (self.model[self.front : self.stage], self.stage_tiles),
-            ):
-                x = tiles.through(layers, x, every)
-                every = tuple(-(-length // tiles.hop) for length in every)
-            steps = steps and every
-        for layer in self.model[begun:]:
-            if isinstance(layer, Conv1d):
-                x = layer(x, steps)
-                steps = layer.out_lengths(steps)
-            elif isinstance(layer, Residual):
-                x = layer(x, steps)
-            else:
-                x = layer(x)
+        x = self.stages(audio, lengths)
+        if self.lstm is not None:
+            x = self.lstm(x)
+        return self.projected(x, lengths)
+
+    @property
+    def lstm(self) -> Lstm | None:
+        """The only part that remembers; what lies before and behind it sees a few frames around each."""
+        layer = self.model[self.stage] if self.stage < len(self.model) else None
+        return layer if isinstance(layer, Lstm) else None
+
+    def stages(self, audio: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
+        """The layers before the LSTM: `[B, 1, T]` to `[B, widest, ceil(T / hop)]`."""
+        if audio.device.type != "cpu" or torch.is_grad_enabled():
+            return _through(self.model[: self.stage], audio, None if lengths is None else tuple(lengths))
+        x, steps = audio, tuple(lengths or (audio.shape[-1],) * len(audio))
+        for begin, end, tiles in ((0, self.front, self.tiles), (self.front, self.stage, self.stage_tiles)):
+            x = tiles.through(self.model[begin:end], x, steps)
+            steps = tuple(-(-length // tiles.hop) for length in steps)
         return x
+
+    def projected(self, x: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
+        """The layers behind the LSTM: `[B, widest, N]` to `[B, D, N]`; `lengths` are samples here too."""
+        frames = None if lengths is None else tuple(-(-length // self.hop) for length in lengths)
+        return _through(self.model[self.stage + (self.lstm is not None) :], x, frames)
+
+
+def _through(layers: Iterable[nn.Module], x: Tensor, steps: tuple[int, ...] | None) -> Tensor:
+    for layer in layers:
+        if isinstance(layer, Conv1d):
+            x = layer(x, steps)
+            steps = layer.out_lengths(steps)
+        elif isinstance(layer, Residual):
+            x = layer(x, steps)
+        else:
+            x = layer(x)
+    return x
 
 
 class SeanetDecoder(nn.Module):
