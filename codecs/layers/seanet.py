@@ -68,11 +68,10 @@ class SeanetEncoder(nn.Module):
         super().__init__()
         self.hop = config.hop
         self.model = nn.ModuleList(self._layers(config))
-        strided = [index for index, layer in enumerate(self.model) if isinstance(layer, Conv1d) and layer.stride > 1]
-        self.front = strided[-2] + 1 if len(strided) > 1 else 0
+        self.stage = len(self.model) - 2 - (config.lstm_layers > 0)
+        """Layers up to the end of the last stage; the LSTM, if there is one, an activation and a convolution follow."""
+        self.front = self.stage - (config.residual_layers + 2) if config.strides else 0
         """Layers that work at a high rate: all but the last stage and what follows it."""
-        self.stage = strided[-1] + 1 if strided else 0
-        """Layers up to the end of the last stage."""
         self.stage_tiles = Tiles.of(self.model[self.front : self.stage], STAGE_TILE)
         self.tiles = Tiles.of(self.model[: self.front], TILE)
 
@@ -100,7 +99,7 @@ class SeanetEncoder(nn.Module):
     @property
     def lstm(self) -> Lstm | None:
         """The only part that remembers; what lies before and behind it sees a few frames around each."""
-        layer = self.model[self.stage] if self.stage < len(self.model) else None
+        layer = self.model[self.stage]
         return layer if isinstance(layer, Lstm) else None
 
     def stages(self, audio: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
