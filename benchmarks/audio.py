@@ -1,6 +1,7 @@
 """A clip's audio: read, checked and hashed. Files are opened by `codeczoo.codecs.audio_files`, whose conventions hold.
 
-What cannot be measured raises InvalidClip, whatever was wrong with the file: it costs its own record only.
+What cannot be measured raises InvalidClip, whatever was wrong with the file: it costs its own record only. A piece of a
+passage is read from its parts, a part after the other, without anything between them.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+
 from codeczoo.codecs.audio_files import (
     AUDIO_SUFFIXES,
     BLOCK_FRAMES,
     UNREAD_SUFFIXES,
     AudioFile,
     AudioInfo,
+    frame_at,
     open_audio,
     regular,
 )
@@ -26,7 +30,7 @@ from codeczoo.codecs.errors import InvalidAudioFile
 from codeczoo.codecs.fingerprint import sha256_of
 from codeczoo.metrics.base import Audio
 
-from .clip import Clip
+from .clip import Clip, Piece
 from .errors import InvalidClip
 
 __all__ = [
@@ -34,11 +38,16 @@ __all__ = [
     "UNREAD_SUFFIXES",
     "AudioInfo",
     "ClipAudio",
+    "clip_blocks",
+    "clip_samples",
     "content_sha256",
+    "extent",
+    "frame_at",
     "probe",
     "read_blocks",
     "read_clip",
     "read_mono",
+    "stretch_frames",
 ]
 
 _IN_MEMORY_BYTES = 64 << 20
@@ -51,7 +60,7 @@ class ClipAudio:
     audio: Audio
     """Mono float32 `[T]`, T >= 1, finite."""
     info: AudioInfo
-    """Of the whole file."""
+    """Of the whole file; of a piece of a passage, of the file it begins in."""
     sha256: str
 
 
@@ -78,13 +87,43 @@ def read_blocks(
         yield from file.blocks(*file.stretch(start_s, seconds), block_frames)
 
 
+def extent(clip: Clip) -> tuple[int, float]:
+    """A clip's sample rate in Hz and its length in seconds, by its file's header alone. Raises InvalidClip."""
+    if clip.piece is not None:
+        return clip.piece.sample_rate, clip.piece.samples / clip.piece.sample_rate
+    info = probe(clip.path)
+    return info.sample_rate, info.seconds - clip.start_s if clip.seconds is None else clip.seconds
+
+
+def stretch_frames(clip: Clip) -> tuple[int, int, int]:
+    """Sample rate in Hz of a clip's file, and the samples at which the clip begins and ends in it, by its header alone.
+    Raises InvalidClip."""
+    with _opened(clip.path) as file:
+        return file.info.sample_rate, *file.stretch(clip.start_s, clip.seconds)
+
+
+def clip_blocks(clip: Clip, block_frames: int = BLOCK_FRAMES) -> Iterator[Audio]:
+    """A clip, or a piece of a passage, in blocks float32 `[T_i]` of at most `block_frames` samples. Raises
+    InvalidClip."""
+    if clip.piece is None:
+        return read_blocks(clip.path, clip.start_s, clip.seconds, block_frames)
+    return _piece_blocks(clip.piece, block_frames)
+
+
+def clip_samples(clip: Clip) -> tuple[Audio, int]:
+    """A clip, or a piece of a passage, as mono float32 `[T]`, and its sample rate in Hz. Raises InvalidClip."""
+    if clip.piece is None:
+        return read_mono(clip.path, clip.start_s, clip.seconds)
+    return np.concatenate(list(clip_blocks(clip))), clip.piece.sample_rate
+
+
 def read_clip(clip: Clip) -> ClipAudio:
     """A clip's samples, header and content hash; a file of up to 64 MiB is read from disk once. Raises InvalidClip."""
     path = clip.path
     with _clip_errors():
         size = regular(path).st_size
-    if size > _IN_MEMORY_BYTES:
-        audio, _ = read_mono(path, clip.start_s, clip.seconds)
+    if clip.piece is not None or size > _IN_MEMORY_BYTES:
+        audio, _ = clip_samples(clip)
         return ClipAudio(audio, probe(path), content_sha256(clip))
     try:
         content = path.read_bytes()
@@ -96,14 +135,21 @@ def read_clip(clip: Clip) -> ClipAudio:
 
 
 def content_sha256(clip: Clip) -> str:
-    """SHA-256 of the file's bytes; of that and the stretch, where the clip is one. Raises InvalidClip."""
+    """SHA-256 of the file's bytes; of that and the stretch, where the clip is one; of those of all parts, where it is a
+    piece of a passage. Raises InvalidClip."""
+    if clip.piece is None:
+        return _stretch_sha256(_sha256_at(clip.path), clip)
+    parts = [f"{_sha256_at(part.path)} {part.start} {part.samples}" for part in clip.piece.parts]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _sha256_at(path: Path) -> str:
     with _clip_errors():
-        status = regular(clip.path)
+        status = regular(path)
     try:
-        whole = _file_sha256(clip.path, status.st_size, status.st_mtime_ns)
+        return _file_sha256(path, status.st_size, status.st_mtime_ns)
     except OSError as error:
-        raise InvalidClip(f"{clip.path} cannot be read: {error.strerror}.") from error
-    return _stretch_sha256(whole, clip)
+        raise InvalidClip(f"{path} cannot be read: {error.strerror}.") from error
 
 
 @lru_cache(maxsize=64)
@@ -132,3 +178,12 @@ def _clip_errors() -> Iterator[None]:
         yield
     except InvalidAudioFile as error:
         raise InvalidClip(str(error)) from error
+
+
+def _piece_blocks(piece: Piece, block_frames: int) -> Iterator[Audio]:
+    for part in piece.parts:
+        with _opened(part.path) as file:
+            end = part.start + part.samples
+            if file.info.sample_rate != piece.sample_rate or file.info.frames < end:
+                raise InvalidClip(f"{part.path} has changed since the passages were laid out; start the run again.")
+            yield from file.blocks(part.start, end, block_frames)

@@ -9,6 +9,35 @@ from typing import Protocol
 
 
 @dataclass(frozen=True)
+class Part:
+    """A stretch of one file, in samples: what a piece of a passage is joined out of."""
+
+    clip: str
+    """Name of the clip in the corpus that the passage was made from."""
+    path: Path
+    start: int
+    samples: int
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Where the audio of a clip comes from that is a piece of a passage; see passages.py."""
+
+    passage: str
+    length_s: float
+    offset_s: float
+    """Where in the passage it begins."""
+    sample_rate: int
+    """Hz, of all parts."""
+    parts: tuple[Part, ...]
+    """In the order in which they follow each other; a join lies between each two."""
+
+    @property
+    def samples(self) -> int:
+        return sum(part.samples for part in self.parts)
+
+
+@dataclass(frozen=True)
 class Clip:
     """One stretch of an audio file. Its name is unique in its corpus and does not depend on the machine."""
 
@@ -24,6 +53,8 @@ class Clip:
     speaker: str | None = None
     label: str | None = None
     split: str | None = None
+    piece: Piece | None = None
+    """For a piece of a passage: `start_s` and `seconds` then say nothing, and `path` is that of its first part."""
 
 
 class Corpus(Protocol):

@@ -75,10 +75,11 @@ class Stopwatch:
         self.seconds += self._now() - self._began
 
 
-def warm_up(codec: Codec, reference: Signal, sample_rate: int, device: str) -> None:
-    """Code up to a second of the clip without measuring it: first calls build plans and fill caches. Raises
-    StepFailed."""
-    head = resample(np.asarray(reference[:sample_rate]), sample_rate, codec.spec.sample_rate)
+def warm_up(codec: Codec, reference: Signal, sample_rate: int, device: str, seconds: float | None = None) -> None:
+    """Code the beginning of the clip, `seconds` or up to one second of it, without measuring it: first calls build
+    plans and fill caches. Raises StepFailed."""
+    samples = round((1.0 if seconds is None else seconds) * sample_rate)
+    head = resample(np.asarray(reference[:samples]), sample_rate, codec.spec.sample_rate)
     with _step("encode"):
         encoded = codec.encode(protocol.to_codec(head, codec.spec).to(device))
     with _step("decode"):
@@ -93,7 +94,7 @@ def code(
     known = protocol.on_device(known, device) if known is not None else None
     encoding, decoding = Stopwatch(device), Stopwatch(device)
     if isinstance(reference, DiskSignal) and isinstance(codec, StreamingCodec):
-        encoded, clipped_in = _encode_blocks(codec, reference, sample_rate, encoding, known)
+        encoded, clipped_in = _encode_blocks(codec, reference, sample_rate, device, encoding, known)
         estimate, clipped_out = _decode_blocks(codec, encoded, decoding, spool)
     else:
         encoded, clipped_in = _encode_whole(codec, reference, sample_rate, device, encoding, known)
@@ -132,7 +133,7 @@ def _decode_whole(codec: Codec, encoded: Encoded, watch: Stopwatch) -> tuple[Aud
 
 
 def _encode_blocks(
-    codec: StreamingCodec, reference: DiskSignal, sample_rate: int, watch: Stopwatch, known: Encoded | None
+    codec: StreamingCodec, reference: DiskSignal, sample_rate: int, device: str, watch: Stopwatch, known: Encoded | None
 ) -> tuple[Encoded, int]:
     """Encode a long clip block by block. Reading and resampling run inside of the encoder's pull, and are taken out of
     its time."""
@@ -150,7 +151,7 @@ def _encode_blocks(
                 if mono is None:
                     return
                 clipped += protocol.clipped_samples(mono)
-                block = protocol.to_codec(mono, codec.spec)
+                block = protocol.to_codec(mono, codec.spec).to(device)
             yield block
 
     if known is not None:

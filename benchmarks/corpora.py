@@ -8,15 +8,15 @@
     /data/clips/manifest.csv                a table (manifest.py)
     /data/clips/one.wav                     one file
 
-Nothing here opens audio, except that `cut` reads headers: a missing or broken file costs its own record only. A corpus
-without clips is an error, never an empty table.
+Nothing here opens audio, except that `cut` and `passages` read headers: a missing or broken file costs its own record
+only. A corpus without clips is an error, never an empty table.
 """
 
 from __future__ import annotations
 
 import difflib
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 
 from .audio import AUDIO_SUFFIXES
@@ -26,6 +26,7 @@ from .layouts import LAYOUTS, layout
 from .listing import ListedCorpus, audio_names, check_folder, folder_name, listed, warn_of_unread
 from .manifest import SUFFIXES as MANIFEST_SUFFIXES
 from .manifest import manifest
+from .passages import passages
 from .selection import Where, cut, filtered, take
 
 _WILDCARDS = "*?["
@@ -101,11 +102,15 @@ def resolve(
     where: Where | None = None,
     split: str | None = None,
     segment_s: float | None = None,
+    lengths_s: Sequence[float] | None = None,
     limit: int | None = None,
     seed: int = 0,
 ) -> Corpus:
     """The corpus that `text` names. In this order: only clips of `split` and `where`, then `limit` files of them drawn
-    by `seed`, then each cut into stretches of `segment_s`. Raises InvalidCorpus, UnknownSuite."""
+    by `seed`, then each cut into stretches of `segment_s`; with `lengths_s`, pieces of `limit` passages that the clips
+    are joined to (passages.py). Raises InvalidCorpus, UnknownSuite."""
+    if lengths_s is not None and segment_s is not None:
+        raise InvalidCorpus("Clips are cut by --segment-s or joined and cut by --lengths-s; give one of the two.")
     conditions = dict(where or {})
     name, _, root = text.partition(":")
     path = Path(text).expanduser()
@@ -118,6 +123,8 @@ def resolve(
             corpus = manifest(path, where=conditions)
         else:
             corpus = filtered(_plain(text, path), conditions)
+    if lengths_s is not None:
+        return passages(corpus, lengths_s, limit, seed)
     if limit is not None:
         corpus = take(corpus, limit, seed)
     return corpus if segment_s is None else cut(corpus, segment_s)

@@ -19,7 +19,7 @@ from codeczoo import codecs
 from codeczoo.codecs import Codec, Encoded, InvalidTokens, StreamingCodec, resampling, tokens
 
 from . import protocol
-from .audio import AUDIO_SUFFIXES, content_sha256, probe, read_blocks, read_mono
+from .audio import AUDIO_SUFFIXES, clip_blocks, clip_samples, content_sha256, extent
 from .clip import Clip
 from .errors import USER_ERRORS, BenchmarkError, InvalidCorpus
 from .failures import describe
@@ -68,15 +68,13 @@ class EncodeJob:
         sha256 = content_sha256(self.clip)
         if path.is_file() and _is_of(path, codec, sha256):
             return Outcome(self.clip.name, known=True)
-        info = probe(self.clip.path)
-        seconds = info.seconds - self.clip.start_s if self.clip.seconds is None else self.clip.seconds
+        sample_rate, seconds = extent(self.clip)
         if seconds > protocol.LONG_S and isinstance(codec, StreamingCodec):
-            block = round(protocol.BLOCK_S * info.sample_rate)
-            source = read_blocks(self.clip.path, self.clip.start_s, self.clip.seconds, block)
-            resampled = resampling.resample_blocks(source, info.sample_rate, codec.spec.sample_rate)
-            encoded = codec.encode_blocks(protocol.to_codec(block, codec.spec) for block in resampled)
+            source = clip_blocks(self.clip, round(protocol.BLOCK_S * sample_rate))
+            resampled = resampling.resample_blocks(source, sample_rate, codec.spec.sample_rate)
+            encoded = codec.encode_blocks(protocol.to_codec(block, codec.spec).to(self.device) for block in resampled)
         else:
-            mono, sample_rate = read_mono(self.clip.path, self.clip.start_s, self.clip.seconds)
+            mono, _ = clip_samples(self.clip)
             mono = resampling.resample(mono, sample_rate, codec.spec.sample_rate)
             encoded = codec.encode(protocol.to_codec(mono, codec.spec).to(self.device))
         tokens.save(path, encoded, codec, clip=self.clip.name, clip_sha256=sha256)

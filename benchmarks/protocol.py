@@ -70,12 +70,10 @@ def to_disk(blocks: Iterable[Audio], spool: Path) -> DiskSignal:
 
 def read_reference(clip: Clip, spool: Path) -> tuple[Signal, int]:
     """The clip as a mono signal at its native rate, on disk in `spool` if it is long. Raises InvalidClip."""
-    info = audio.probe(clip.path)
-    seconds = clip.seconds if clip.seconds is not None else info.seconds - clip.start_s
+    sample_rate, seconds = audio.extent(clip)
     if seconds <= LONG_S:
-        return audio.read_mono(clip.path, clip.start_s, clip.seconds)
-    blocks = audio.read_blocks(clip.path, clip.start_s, clip.seconds, round(BLOCK_S * info.sample_rate))
-    return to_disk(blocks, spool), info.sample_rate
+        return audio.clip_samples(clip)
+    return to_disk(audio.clip_blocks(clip, round(BLOCK_S * sample_rate)), spool), sample_rate
 
 
 def seconds_blocks(signal: Signal, sample_rate: int) -> Iterable[Audio]:

@@ -11,6 +11,8 @@ A run is a folder with `run.json` (what was asked, versions, hardware) and `reco
      "clip_sha256": "9a1f...",           of the audio file, with the stretch where one was cut
      "seconds": 3.2, "domain": "speech", "dataset": "libritts", "speaker": "p225",
      "sample_rate": 24000,               Hz, of the reference file
+     "piece": {"passage": "passage-5d1f03c27a", "length_s": 3.0, "offset_s": 6.0,    of pieces of passages alone:
+               "parts": [{"clip": "speech/a.flac", "start_s": 4.2, "seconds": 2.1}, ...]},   see passages.py
      "bits": {"nominal": ..., "packed": ..., "payload": ..., "side": ...},   bits of this clip, see below
      "tokens": 240,                      over all codebooks; null for byte codecs
      "scores": {"pesq_wb": 3.91},        plain numbers under the metric's name

@@ -22,7 +22,7 @@ from codeczoo.metrics.base import Signal
 
 from . import protocol
 from .audio import content_sha256
-from .clip import Clip
+from .clip import Clip, Piece
 from .coding import Coded, StepFailed, code, warm_up
 from .environment import invocation
 from .errors import InvalidClip
@@ -36,6 +36,9 @@ from .scoring_pool import ScoringPool
 _log = logging.getLogger(__name__)
 
 _FEW_CLIPS_A_WORKER = 4
+
+Warm = tuple[str, float | None]
+"""An operating point that has worked before, on pieces of this length (None: on clips)."""
 
 
 @dataclass
@@ -117,7 +120,7 @@ class _Runner:
                 loaded[point.name] = point.load()
             except CodecError as error:
                 loaded[point.name] = error
-        warm: set[str] = set()
+        warm: set[Warm] = set()
         for clip in self.request.corpus:
             covering = {point.name: loaded[point.name] for point in points if point.covers(clip.name)}
             if covering:
@@ -127,7 +130,7 @@ class _Runner:
         for job, results in self.pool.finish():
             self._write(job, results)
 
-    def _clip(self, clip: Clip, loaded: dict[str, Loaded | CodecError], warm: set[str]) -> None:
+    def _clip(self, clip: Clip, loaded: dict[str, Loaded | CodecError], warm: set[Warm]) -> None:
         self.summary.pairs += len(loaded)
         try:
             sha256 = content_sha256(clip)
@@ -178,7 +181,7 @@ class _Runner:
             if known["identities"].get(name) != self.hashes[name] or name in retried
         )
 
-    def _measure(self, clip: Clip, sha256: str, todo: list[tuple[str, Codec, Record | None]], warm: set[str]) -> None:
+    def _measure(self, clip: Clip, sha256: str, todo: list[tuple[str, Codec, Record | None]], warm: set[Warm]) -> None:
         try:
             reference, sample_rate = protocol.read_reference(clip, self.folder.spool)
         except InvalidClip as error:
@@ -216,16 +219,18 @@ class _Runner:
         sha256: str,
         reference: Signal,
         sample_rate: int,
-        warm: set[str],
+        warm: set[Warm],
     ) -> Estimate | None:
         metrics = self.request.metrics if known is None else self._missing(known)
         base = self._base(name, clip, sha256, codec)
         base["seconds"] = len(reference) / sample_rate
         base["sample_rate"] = sample_rate
         try:
-            if name not in warm and not _is_decoded(codec):
-                warm_up(codec, reference, sample_rate, self.request.device)
-                warm.add(name)
+            # A length of its own has plans and buffers of its own: its first piece must not pay for them in its time.
+            length_s = None if clip.piece is None else clip.piece.length_s
+            if (name, length_s) not in warm and not _is_decoded(codec):
+                warm_up(codec, reference, sample_rate, self.request.device, length_s)
+                warm.add((name, length_s))
             stored = self._stored_tokens(codec, clip, sha256) if known is not None else None
             coded = code(codec, reference, sample_rate, self.request.device, self.folder.spool, stored)
         except StepFailed as failure:
@@ -279,6 +284,8 @@ class _Runner:
             "identities": {},
         }
         record.update((field_name, value) for field_name in _CLIP_FIELDS if (value := getattr(clip, field_name)))
+        if clip.piece is not None:
+            record["piece"] = _piece_facts(clip.piece)
         if codec is not None:
             record["codec_facts"] = _codec_facts(codec.spec)
         return record
@@ -320,6 +327,14 @@ class _Runner:
 
 
 _CLIP_FIELDS = ("domain", "dataset", "speaker", "label", "split")
+
+
+def _piece_facts(piece: Piece) -> dict[str, Any]:
+    parts = [
+        {"clip": part.clip, "start_s": part.start / piece.sample_rate, "seconds": part.samples / piece.sample_rate}
+        for part in piece.parts
+    ]
+    return {"passage": piece.passage, "length_s": piece.length_s, "offset_s": piece.offset_s, "parts": parts}
 
 
 def _is_decoded(codec: Codec) -> bool:

@@ -109,11 +109,12 @@ def take(corpus: Corpus, n: int, seed: int = 0) -> Corpus:
         raise InvalidCorpus(f"A corpus is limited to at least one clip; got {n}.")
     if n >= len(corpus):
         return corpus
-    drawn = {name for _, name in heapq.nsmallest(n, ((_rank(clip.name, seed), clip.name) for clip in corpus))}
+    drawn = {name for _, name in heapq.nsmallest(n, ((rank(clip.name, seed), clip.name) for clip in corpus))}
     return ListedCorpus(corpus.name, lambda: (clip for clip in corpus if clip.name in drawn), n, corpus.licence)
 
 
-def _rank(name: str, seed: int) -> bytes:
+def rank(name: str, seed: int) -> bytes:
+    """Where a name stands when names are drawn by `seed`: those of the smallest ranks are."""
     return hashlib.sha256(f"{seed} {name}".encode(errors="surrogateescape")).digest()
 
 

@@ -238,7 +238,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         corpus = resolve(
             options.corpus,
-            where=parse_where(options.where),
+            where=parse_where(options.where or ()),
             split=options.split,
             segment_s=options.segment_s,
             limit=options.limit,

@@ -9,6 +9,8 @@ Conventions
 * whatever cannot be used (not audio, no samples, NaN) raises InvalidAudioFile: nothing is repaired in silence. So does
   a file that ends early, where its format states a length (FLAC, MP3): a cut WAV or Ogg looks like a shorter one
 * read in blocks or at once gives the same samples (MP3: to the last bit, which libsndfile makes depend on the blocks)
+* a stretch is found by seeking. A frame of MP3 needs bits of frames before it, and after a seek libsndfile gives some
+  damaged samples, and complains on stderr: MP3 is decoded from the file's start, beyond 30 s from half a second before
 """
 
 from __future__ import annotations
@@ -40,6 +42,9 @@ HIGHEST_RATE_HZ = 192_000
 
 BLOCK_FRAMES = 1 << 20
 
+_MP3_FROM_START_S = 30.0
+_MP3_BEFORE_S = 0.5
+
 
 @dataclass(frozen=True)
 class AudioInfo:
@@ -69,8 +74,8 @@ class AudioFile:
     def stretch(self, start_s: float, seconds: float | None) -> tuple[int, int]:
         """First frame and the one after the last of a stretch. Raises InvalidAudioFile where it holds no samples."""
         info, path = self.info, self._path
-        start = _frame(start_s, info.sample_rate)
-        end = info.frames if seconds is None else min(_frame(start_s + seconds, info.sample_rate), info.frames)
+        start = frame_at(start_s, info.sample_rate)
+        end = info.frames if seconds is None else min(frame_at(start_s + seconds, info.sample_rate), info.frames)
         if start < 0 or start >= info.frames:
             where = f"a stretch that starts at {start_s:g} s is not in it"
             raise InvalidAudioFile(f"{path} is {info.seconds:.3f} s long; {where}.")
@@ -82,12 +87,15 @@ class AudioFile:
         """Frames `start` to `end` as mono blocks float32 `[T_i]` of `block_frames` (the last may be shorter). Raises
         InvalidAudioFile, as late as the block that is wrong."""
         file, info, path = self._file, self.info, self._path
-        if start:
-            file.seek(start)
+        before = self._needed_before(start)
+        if start > before:
+            file.seek(start - before)
         position = start
         while position < end:
             wanted = min(block_frames, end - position)
-            block = np.asarray(file.read(wanted, dtype="float32", always_2d=True), np.float32)
+            # In one call with what comes before: soundfile seeks after each.
+            block = np.asarray(file.read(before + wanted, dtype="float32", always_2d=True), np.float32)[before:]
+            before = 0
             if len(block) == 0:
                 states = f"{position} of the {info.frames} samples that its header states"
                 raise InvalidAudioFile(f"{path} ends after {states}: it is truncated.")
@@ -97,6 +105,13 @@ class AudioFile:
                 raise InvalidAudioFile(f"{path} has NaN or infinite samples, the first at {seconds:.3f} s.")
             position += len(block)
             yield block[:, 0] if info.channels == 1 else block.mean(axis=1, dtype=np.float64).astype(np.float32)
+
+    def _needed_before(self, start: int) -> int:
+        """Frames before `start` that are decoded for its sake."""
+        if not self.info.subtype.startswith("MPEG_LAYER"):
+            return 0
+        rate = self.info.sample_rate
+        return start if start <= _MP3_FROM_START_S * rate else round(_MP3_BEFORE_S * rate)
 
     def read(self, start: int, end: int) -> Audio:
         """Frames `start` to `end` as mono float32 `[end - start]`. Raises InvalidAudioFile."""
@@ -151,7 +166,8 @@ def _info(path: Path, file: soundfile.SoundFile) -> AudioInfo:
     return AudioInfo(file.samplerate, file.channels, file.frames, file.subtype)
 
 
-def _frame(seconds: float, sample_rate: int) -> int:
+def frame_at(seconds: float, sample_rate: int) -> int:
+    """The sample at which a stretch begins or ends."""
     # start + seconds of one stretch and the start of the next may differ in their last bit, and must not fall to
     # either side of half a sample.
     return round(round(seconds * sample_rate, 6))

@@ -102,12 +102,18 @@ class WavTokenizer(nn.Module):
 
     @classmethod
     def from_checkpoint(
-        cls, path: str | Path, *, sample_rate: int | None = None, trainable: bool = False
+        cls,
+        path: str | Path,
+        *,
+        sample_rate: int | None = None,
+        trainable: bool = False,
+        decoder_dtype: torch.dtype = torch.float32,
     ) -> WavTokenizer:
         """The model of a published `.ckpt`, or of a `.safetensors` of the same tensor names, in eval mode.
 
         Every hyper-parameter but the sample rate (Hz, 24 000 unless the file states it) is read off the tensors'
-        shapes. `trainable` keeps the weight norm, which is folded otherwise. Raises WeightsMissing, WeightsCorrupt.
+        shapes. `trainable` keeps the weight norm, which is folded otherwise; `decoder_dtype` see `decoder_to`. Raises
+        WeightsMissing, WeightsCorrupt.
         """
         from .wavtokenizer_checkpoint import digest, read
 
@@ -117,7 +123,8 @@ class WavTokenizer(nn.Module):
             model = cls(config)
         model.to_empty(device="cpu").load_state_dict(tensors)
         model.weights_digest = digest(tensors)
-        return model.eval() if trainable else model.for_inference()
+        model = model.eval() if trainable else model.for_inference()
+        return model.decoder_to(decoder_dtype)
 
     def for_inference(self) -> WavTokenizer:
         """This model in eval mode, without gradients and with weight norm folded into the kernels; not to train on."""
@@ -131,6 +138,16 @@ class WavTokenizer(nn.Module):
         estimate = self.synthesise(found.quantized, bandwidth_id)[..., : audio.shape[-1]]
         return Reconstruction(estimate, found.codes, found.loss, found.statistics)
 
+    def decoder_to(self, dtype: torch.dtype) -> WavTokenizer:
+        """This model with a decoder that computes in another precision, bfloat16 for speed.
+
+        Encoder and codebook stay as they are, and so do the tokens; spectra and their inverse stay float32.
+        """
+        parts = [self.decoder] if self.config.decoder is None else [self.backbone, self.head.out]
+        for part in parts:
+            part.to(dtype)
+        return self
+
     @torch.no_grad()
     def encode(self, audio: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
         """Audio float `[B, 1, T]` to codes int64 `[B, 1, ceil(T / hop)]`.
@@ -138,7 +155,7 @@ class WavTokenizer(nn.Module):
         With `lengths`, the samples of each clip of a padded batch, every clip gets the codes that it gets alone, and
         zeros behind its ceil(length / hop) codes. Raises InvalidAudio.
         """
-        self._check_audio(audio, lengths)
+        self.check_audio(audio, lengths)
         batch, _, samples = audio.shape
         codes = torch.zeros(batch, 1, self._frames(samples), dtype=torch.int64, device=audio.device)
         together = None if audio.device.type == "cpu" else self._codes(audio, lengths)
@@ -160,25 +177,18 @@ class WavTokenizer(nn.Module):
     @torch.no_grad()
     def decode(self, codes: Tensor, length: int | None = None, bandwidth_id: int = 0) -> Tensor:
         """Codes int64 `[B, 1, N]` to audio float32 `[B, 1, length]`; None: all N hop samples. Raises InvalidTokens."""
-        features = self.codes_to_features(codes)
-        samples = codes.shape[-1] * self.config.hop
-        if length is not None and not samples - self.config.hop < length <= samples:
-            least = samples - self.config.hop + 1
-            raise InvalidTokens(
-                f"{codes.shape[-1]} codes stand for {least} to {samples} samples; got a length of {length}."
-            )
-        return self.synthesise(features, bandwidth_id)[..., :length]
+        self.check_codes(codes, length)
+        return self.synthesise(self.codes_to_features(codes), bandwidth_id)[..., :length]
 
     @torch.no_grad()
     def codes_to_features(self, codes: Tensor) -> Tensor:
         """The codebook's entries, what the decoder is given: codes `[B, 1, N]` to float `[B, D, N]`."""
-        self._check_codes(codes)
+        self.check_codes(codes)
         return self.quantizer.decode(codes)
 
     def synthesise(self, features: Tensor, bandwidth_id: int = 0) -> Tensor:
         """Features `[B, D, N]` to audio float32 `[B, 1, N hop]`."""
-        if not 0 <= bandwidth_id < self.config.bandwidths:
-            raise InvalidTokens(f"bandwidth_id must be 0 to {self.config.bandwidths - 1}; got {bandwidth_id}.")
+        self.check_bandwidth(bandwidth_id)
         if self.config.decoder is None:
             return self.decoder(features.to(_dtype(self.decoder))).float()
         return self.head(self.backbone(features.to(_dtype(self.backbone)), bandwidth_id))[:, None]
@@ -189,7 +199,8 @@ class WavTokenizer(nn.Module):
         entries = self.quantizer.embed.detach().to("cpu", torch.float32).contiguous()
         return hashlib.sha256(entries.numpy().astype("<f4").tobytes()).hexdigest()[:16]
 
-    def _check_audio(self, audio: Tensor, lengths: Sequence[int] | None) -> None:
+    def check_audio(self, audio: Tensor, lengths: Sequence[int] | None = None) -> None:
+        """Raise InvalidAudio unless this is finite float `[B, 1, T]`, and `lengths` are B numbers of 1 to T."""
         shape = tuple(audio.shape)
         if audio.dim() != 3 or shape[1] != 1 or not audio.is_floating_point():
             raise InvalidAudio(f"WavTokenizer takes float audio [B, 1, T]; got {audio.dtype} {shape}.")
@@ -201,13 +212,23 @@ class WavTokenizer(nn.Module):
         if lengths is not None and (len(lengths) != shape[0] or not all(1 <= item <= shape[2] for item in lengths)):
             raise InvalidAudio(f"lengths must be {shape[0]} numbers of 1 to {shape[2]} samples; got {list(lengths)}.")
 
-    def _check_codes(self, codes: Tensor) -> None:
+    def check_codes(self, codes: Tensor, length: int | None = None) -> None:
+        """Raise InvalidTokens unless these are int64 `[B, 1, N]` of the codebook, and N codes for `length` samples."""
         shape = tuple(codes.shape)
         if codes.dim() != 3 or shape[1] != 1 or codes.dtype != torch.int64 or 0 in shape:
             raise InvalidTokens(f"WavTokenizer takes int64 codes [B, 1, N]; got {codes.dtype} {shape}.")
         low, high = int(codes.min()), int(codes.max())
         if low < 0 or high >= self.config.entries:
             raise InvalidTokens(f"The codebook has {self.config.entries} entries; got codes {low} to {high}.")
+        samples = shape[2] * self.config.hop
+        if length is not None and not samples - self.config.hop < length <= samples:
+            least = samples - self.config.hop + 1
+            raise InvalidTokens(f"{shape[2]} codes stand for {least} to {samples} samples; got a length of {length}.")
+
+    def check_bandwidth(self, bandwidth_id: int) -> None:
+        """Raise InvalidTokens unless the decoder has such a row."""
+        if not 0 <= bandwidth_id < self.config.bandwidths:
+            raise InvalidTokens(f"bandwidth_id must be 0 to {self.config.bandwidths - 1}; got {bandwidth_id}.")
 
 
 def _dtype(module: nn.Module) -> torch.dtype:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -13,9 +14,11 @@ from .fingerprint import fingerprint, sha256_of
 from .frames import ceil_div, check_frames
 from .model_cache import shared
 from .wavtokenizer import WavTokenizer
+from .wavtokenizer_long import decode_blocks, encode_blocks
+from .wavtokenizer_names import WINDOW_S
 
 _PACKAGE = Path(__file__).parent
-_SOURCES = ("wavtokenizer.py", "layers/*.py", "quantizers/search.py", "quantizers/vector.py")
+_SOURCES = ("wavtokenizer.py", "wavtokenizer_long.py", "long_audio.py", "layers/*.py", "quantizers/*.py")
 """What decides codes and audio, beside this file."""
 
 
@@ -26,24 +29,37 @@ class WavTokenizerCodec:
         self.spec = spec
         self.fingerprint = identity
         self.codebook = model.codebook_fingerprint
-        self._model = model
+        self.model = model
 
     def _frames(self, length: int) -> int:
-        return ceil_div(length, self._model.config.hop)
+        return ceil_div(length, self.model.config.hop)
 
     def encode(self, audio: Tensor) -> Encoded:
         check_audio(audio, self.spec)
         # One by one, as every adapter: what a clip becomes must not depend on the batch it is in.
-        codes = torch.cat([self._model.encode(clip) for clip in audio.split(1)])
+        codes = torch.cat([self._encode_blocks([clip])[0] for clip in audio.split(1)])
         return Encoded((codes[:, 0],), audio.shape[-1], codebook=self.codebook)
+
+    def encode_blocks(self, blocks: Iterable[Tensor]) -> Encoded:
+        """Blocks `[1, 1, T_i]` of one clip to the tokens of the clip, in memory that does not grow with it."""
+        codes, length = self._encode_blocks(blocks)
+        return Encoded((codes[:, 0],), length, codebook=self.codebook)
+
+    def _encode_blocks(self, blocks: Iterable[Tensor]) -> tuple[Tensor, int]:
+        return encode_blocks(self.model, blocks, WINDOW_S)
 
     def decode(self, encoded: Encoded) -> Tensor:
         codes = self._codes(encoded)
-        return torch.cat([self._model.decode(clip, encoded.length) for clip in codes.split(1)])
+        clips = [torch.cat([*decode_blocks(self.model, clip, encoded.length)], -1) for clip in codes.split(1)]
+        return torch.cat(clips)
+
+    def decode_blocks(self, encoded: Encoded) -> Iterator[Tensor]:
+        """Blocks `[1, 1, T_i]` of the audio of one clip: `decode`, in memory that does not grow with it."""
+        return decode_blocks(self.model, self._codes(encoded), encoded.length)
 
     def embed(self, encoded: Encoded) -> Tensor:
         """The codebook's entries, float32 `[B, D, N]`: what the decoder is given."""
-        return self._model.codes_to_features(self._codes(encoded))
+        return self.model.codes_to_features(self._codes(encoded))
 
     def _codes(self, encoded: Encoded) -> Tensor:
         check_codebook(encoded, self.spec.name, self.codebook)

@@ -37,7 +37,8 @@ _DIMENSION = 512
 _PARAMETERS = {320: 71_750_146, 600: 72_111_714}
 """Hop -> weights of encoder and decoder, without the codebook."""
 _NOTES = (
-    "Non-causal: attention and group normalisation see the whole clip, or {window_s:g} s of a longer one at a time. "
+    "Non-causal: attention and group normalisation see the whole clip. Clips above {window_s:g} s are decoded in "
+    "windows of {window_s:g} s, cross-faded; tokens do not depend on it. "
     "Checkpoints of one hop have the same shapes and different codebooks; tokens carry their codebook's fingerprint."
 )
 
@@ -129,8 +130,8 @@ _VARIANTS = (
     ),
 )
 
-WINDOW_S = 30.0
-"""Clips up to this length are decoded whole."""
+WINDOW_S = 60.0
+"""Clips up to this length are decoded whole, longer ones in windows of it."""
 
 
 def spec_of(name: str, facts: Mapping[str, Any]) -> Spec:

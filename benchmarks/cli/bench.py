@@ -28,6 +28,8 @@ examples:
   codeczoo bench --suite demo --out runs/demo
   codeczoo bench --codecs 'opus@*' encodec:24khz@6kbps --corpus my/clips --metrics pesq_wb stoi --out runs/mine
   codeczoo bench --suite speech --corpus librispeech:/data/LibriSpeech --split test-clean --limit 200 --out runs/ls
+  codeczoo bench --suite length --corpus librispeech:/data/LibriSpeech --codecs opus@12kbps lyra:v2@6kbps --workers 0 \\
+      --out runs/length
   codeczoo bench --codecs mimi:24khz@8q decoded:out/mine@1.1kbps --corpus my/clips --metrics stoi --out runs/mine
 
 exit status: 0 all well; 1 something failed, and the records say what; 2 wrong request, nothing changed; 3 nothing
@@ -50,7 +52,7 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )
     parser.add_argument("--codecs", nargs="+", metavar="NAME", help="operating points, or quoted patterns: 'opus@*'")
     parser.add_argument("--metrics", nargs="+", metavar="NAME", help="metrics (codeczoo list metrics)")
-    shared.add_corpus(parser, required=False)
+    shared.add_corpus(parser, required=False, lengths=True)
     shared.add_run_folder(parser)
     shared.add_running(parser)
     parser.set_defaults(run=run)
@@ -105,7 +107,9 @@ def _fill_in(options: argparse.Namespace, suite: Suite) -> None:
         options.split = options.split or suite.split
         options.where = options.where or [f"{name}={pattern}" for name, pattern in suite.where]
     options.corpus = options.corpus or suite.corpus
-    for name in ("limit", "seed", "segment_s", "group_by"):
+    if options.lengths_s is None and options.segment_s is None:
+        options.lengths_s, options.segment_s = suite.lengths_s, suite.segment_s
+    for name in ("limit", "seed", "group_by"):
         if getattr(options, name) is None:
             setattr(options, name, getattr(suite, name))
     options.intervals = options.intervals or suite.intervals

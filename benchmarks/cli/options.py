@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 
-def add_corpus(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    """What is measured."""
+def add_corpus(parser: argparse.ArgumentParser, *, required: bool, lengths: bool = False) -> None:
+    """What is measured; `lengths`: whether clips can be joined and cut into pieces of several lengths."""
     group = parser.add_argument_group("what is measured")
     group.add_argument(
         "--corpus",
@@ -29,6 +29,15 @@ def add_corpus(parser: argparse.ArgumentParser, *, required: bool) -> None:
     group.add_argument(
         "--segment-s", type=float, metavar="S", help="cut longer clips into consecutive clips of at most S seconds"
     )
+    if lengths:
+        group.add_argument(
+            "--lengths-s",
+            nargs="+",
+            type=float,
+            metavar="S",
+            help="join clips to passages of the longest of these lengths and cut each into pieces of every length, so "
+            "that all lengths hear the same audio (--limit then counts passages): --lengths-s 3 5 10 30 60",
+        )
 
 
 def add_running(parser: argparse.ArgumentParser, *, coding: bool = True) -> None:
@@ -89,6 +98,7 @@ def corpus_of(options: argparse.Namespace):
         where=parse_where(options.where or ()),
         split=options.split,
         segment_s=options.segment_s,
+        lengths_s=getattr(options, "lengths_s", None),
         limit=options.limit,
         seed=options.seed or 0,
     )

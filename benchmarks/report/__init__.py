@@ -7,7 +7,12 @@
     harness.md, .tex, .csv      delay, clipping, length and speed of every codec
     pareto/GROUP/METRIC.png|pdf|svg, pareto/GROUP/overview.png|pdf|svg
 
-`summarise` gives the numbers alone.
+and, of records of pieces of passages, which hear the same audio several times and would be counted several times there,
+
+    length.md, .tex, .csv       means and real-time factors of every codec at every length, and the change with length
+    length/GROUP.png|pdf|svg
+
+`summarise` and `summarise_lengths` give the numbers alone.
 """
 
 from __future__ import annotations
@@ -19,12 +24,16 @@ from pathlib import Path
 from codeczoo.benchmarks.records import Record
 from codeczoo.metrics import Metric
 
-from . import harness, table, tidy, writers
+from . import harness, length_table, table, tidy, writers
 from .bootstrap import RESAMPLES
 from .frontier import frontier
-from .summary import Cell, Group, GroupBy, Row, Summary, summarise
+from .lengths import LengthGroup, Lengths, is_piece, summarise_lengths
+from .summary import Cell, Group, GroupBy, Row, Summary, metric_names, summarise
 
-__all__ = ["Cell", "Group", "GroupBy", "Row", "Summary", "frontier", "slug", "summarise", "write"]
+__all__ = [
+    "Cell", "Group", "GroupBy", "Lengths", "Row", "Summary", "frontier", "slug", "summarise", "summarise_lengths",
+    "write",
+]  # fmt: skip
 
 FIGURE_FORMATS = ("png", "pdf", "svg")
 
@@ -46,30 +55,80 @@ def write(
     replaces the registry of metrics; `intervals` prints confidence intervals in Markdown and LaTeX.
     Raises InvalidRun, UnknownMetric, BenchmarkError.
     """
-    summary = summarise(records, group_by, metrics, facts, resamples)
+    pieces = [record for record in records if is_piece(record)]
+    clips = [record for record in records if not is_piece(record)]
+    paths: list[Path] = []
+    # Without records `clips` goes on too, and raises the sentence that there are none.
+    if clips or not pieces:
+        summary = summarise(clips, group_by, _asked(metrics, clips, pieces), facts, resamples)
+        paths += _write_clips(clips, summary, out_dir, intervals, figures)
+    if pieces:
+        lengths = summarise_lengths(pieces, group_by, _asked(metrics, pieces, clips), facts, resamples)
+        paths += _write_pieces(lengths, out_dir, intervals, figures)
+    return paths
+
+
+def _asked(metrics: Sequence[str] | None, own: Sequence[Record], others: Sequence[Record]) -> Sequence[str] | None:
+    """Those of `metrics` that `own` records score, or that no record scores: these are refused where they are read."""
+    if metrics is None:
+        return None
+    here, elsewhere = (set[str]().union(*map(metric_names, found)) for found in (own, others))
+    return [name for name in metrics if name in here or name not in elsewhere]
+
+
+def _write_clips(
+    records: Sequence[Record], summary: Summary, out_dir: Path, intervals: bool, figures: bool
+) -> list[Path]:
     quality = table.quality(summary, intervals)
     own = harness.table(records, summary)
-    texts = {
-        "quality.md": writers.markdown(quality),
-        "quality.tex": writers.latex(quality, "tab:quality"),
-        "quality.csv": tidy.text(summary),
-        "harness.md": writers.markdown(own),
-        "harness.tex": writers.latex(own, "tab:harness"),
-        "harness.csv": harness.csv_text(records, summary.group_by),
-    }
+    paths = _write_texts(
+        out_dir,
+        {
+            "quality.md": writers.markdown(quality),
+            "quality.tex": writers.latex(quality, "tab:quality"),
+            "quality.csv": tidy.text(summary),
+            "harness.md": writers.markdown(own),
+            "harness.tex": writers.latex(own, "tab:harness"),
+            "harness.csv": harness.csv_text(records, summary.group_by),
+        },
+    )
+    if figures:
+        from . import pareto  # imports matplotlib
+        from .style import styles
+
+        looks = styles(row.family for group in summary.groups for row in group.rows)
+        for group, folder in zip(summary.groups, _file_names(summary.groups), strict=True):
+            paths += pareto.write(group, summary.metrics, looks, out_dir / "pareto" / folder, FIGURE_FORMATS)
+    return paths
+
+
+def _write_pieces(lengths: Lengths, out_dir: Path, intervals: bool, figures: bool) -> list[Path]:
+    made = length_table.quality_by_length(lengths, intervals)
+    paths = _write_texts(
+        out_dir,
+        {
+            "length.md": writers.markdown(made),
+            "length.tex": writers.latex(made, "tab:length"),
+            "length.csv": length_table.csv_text(lengths),
+        },
+    )
+    if figures:
+        from . import length_figure  # imports matplotlib
+        from .style import styles
+
+        looks = styles(line.codec for group in lengths.groups for line in group.lines)
+        for group, name in zip(lengths.groups, _file_names(lengths.groups), strict=True):
+            paths += length_figure.write(group, lengths.metrics, looks, out_dir / "length" / name, FIGURE_FORMATS)
+    return paths
+
+
+def _write_texts(out_dir: Path, texts: Mapping[str, str]) -> list[Path]:
     out_dir.mkdir(parents=True, exist_ok=True)
     paths = []
     for name, text in texts.items():
         path = out_dir / name
         path.write_text(text, encoding="utf-8", newline="\n")
         paths.append(path)
-    if figures:
-        from . import pareto  # imports matplotlib
-        from .style import styles
-
-        looks = styles(row.family for group in summary.groups for row in group.rows)
-        for group, folder in zip(summary.groups, _folders(summary), strict=True):
-            paths += pareto.write(group, summary.metrics, looks, out_dir / "pareto" / folder, FIGURE_FORMATS)
     return paths
 
 
@@ -78,10 +137,10 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "group"
 
 
-def _folders(summary: Summary) -> list[str]:
-    """One folder a group; names that only differ in signs are numbered."""
+def _file_names(groups: Sequence[Group | LengthGroup]) -> list[str]:
+    """One a group; names that only differ in signs are numbered."""
     folders: list[str] = []
-    for group in summary.groups:
+    for group in groups:
         base = folder = slug(group.name)
         number = 2
         while folder in folders:

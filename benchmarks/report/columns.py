@@ -32,6 +32,8 @@ LABELS: dict[str, str] = {
     "dnsmos_bak": "DNSMOS BAK",
     "dnsmos_p808": "DNSMOS P.808",
     "distillmos": "DistillMOS",
+    "encode_rtf": "Encode RTF",
+    "decode_rtf": "Decode RTF",
 }
 """In the order of the columns: the four of WavTokenizer's Table 1 first."""
 

@@ -16,7 +16,7 @@ from codeczoo.benchmarks.records import Record
 
 from . import bitrate
 from .notes import listed
-from .summary import Summary, default_grouping
+from .summary import Summary, default_grouping, group_name
 from .table import NOTHING, Section, Table, TextCell
 from .tidy import as_csv, number
 
@@ -116,8 +116,7 @@ def by_group(records: Sequence[Record], grouping: str) -> dict[str, list[Conduct
     """Groups as `summarise` makes them, codecs by falling bitrate as in the quality table."""
     members: dict[str, dict[str, list[Record]]] = {}
     for record in records:
-        group = str(record.get(grouping) or f"{grouping} unknown")
-        members.setdefault(group, {}).setdefault(record["codec"], []).append(record)
+        members.setdefault(group_name(record, grouping), {}).setdefault(record["codec"], []).append(record)
     found = {}
     for group, codecs in sorted(members.items()):
         kbps = {codec: bitrate.measure(own).kbps or 0.0 for codec, own in codecs.items()}
@@ -129,7 +128,7 @@ def table(records: Sequence[Record], summary: Summary | None = None) -> Table:
     """The second table of a report; groups are those of `summary`."""
     grouping = default_grouping(records) if summary is None else summary.group_by
     sections = tuple(
-        Section(group, tuple(map(_row, found)), _timing_notes(found))
+        Section(group, tuple(map(_row, found)), timing_notes(found))
         for group, found in by_group(records, grouping).items()
     )
     notes = (
@@ -147,8 +146,8 @@ def _row(found: Conduct) -> tuple[TextCell, ...]:
         TextCell(_count(found.clipped_input)),
         TextCell(_count(found.clipped_output)),
         TextCell(_lengths(found.length_difference)),
-        TextCell(_factor(found.encode_rtf)),
-        TextCell(_factor(found.decode_rtf)),
+        TextCell(factor(found.encode_rtf)),
+        TextCell(factor(found.decode_rtf)),
         TextCell(str(found.clips)),
     )
 
@@ -170,11 +169,13 @@ def _lengths(lengths: tuple[int, int] | None) -> str:
     return str(lengths[0]) if lengths[0] == lengths[1] else f"{lengths[0]} to {lengths[1]}"
 
 
-def _factor(rtf: float | None) -> str:
+def factor(rtf: float | None) -> str:
+    """A real-time factor as it is printed: two significant digits."""
     return NOTHING if rtf is None else f"{rtf:#.2g}".rstrip(".") if rtf >= 0.001 else f"{rtf:.1e}"
 
 
-def _timing_notes(found: Sequence[Conduct]) -> tuple[str, ...]:
+def timing_notes(found: Sequence[Conduct]) -> tuple[str, ...]:
+    """Under which conditions the times were taken, as sentences."""
     codecs: dict[tuple[str, ...], list[str]] = {}
     for each in found:
         if each.conditions:

@@ -45,9 +45,9 @@ def sign_keys(found: Sequence[Point], has_reference: bool) -> list[Line2D]:
     if has_reference:
         keys.append(Line2D([], [], label="reference itself", **REFERENCE))
     if any(not point.compared for point in found):
-        keys.append(_mark("x", "0.25", "not compared"))
+        keys.append(mark("x", "0.25", "not compared"))
     if any(point.tokens_per_second is None for point in found):
-        keys.append(_mark("o", "0.3", "hollow: byte codec, no tokens/s"))
+        keys.append(mark("o", "0.3", "hollow: byte codec, no tokens/s"))
     return keys
 
 
@@ -69,7 +69,8 @@ def bubble_keys(largest: float, scale: float) -> list[Line2D]:
     ]
 
 
-def _mark(marker: str, colour: str, label: str) -> Line2D:
+def mark(marker: str, colour: str, label: str) -> Line2D:
+    """The key of a sign that stands by itself."""
     return Line2D(
         [],
         [],

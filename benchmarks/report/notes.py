@@ -10,6 +10,8 @@ from .columns import label
 from .summary import Cell, Group
 
 _REASON_CHARACTERS = 160
+_NAMED_CODECS = 6
+"""More than this many codecs are counted in a figure's note, not named."""
 
 
 def code(name: str) -> str:
@@ -19,6 +21,11 @@ def code(name: str) -> str:
 
 def listed(names: Iterable[str]) -> str:
     return ", ".join(map(code, names))
+
+
+def named(codecs: Sequence[str]) -> str:
+    """Codecs as a figure's note names them."""
+    return ", ".join(codecs) if len(codecs) <= _NAMED_CODECS else f"{len(codecs)} codecs (see the table)"
 
 
 def section_notes(group: Group, shown: Sequence[Metric]) -> tuple[str, ...]:

@@ -1,7 +1,6 @@
 """Pareto figures: quality against bitrate, one figure a metric and one overview of the main metrics, for one group.
 
-As WavTokenizer's Figure 1: bitrate in kbit/s on a logarithmic axis, bubble area for tokens a second. Files are PNG at
-200 dpi, PDF and SVG with text as text, without dates, so that they change only when the numbers do.
+As WavTokenizer's Figure 1: bitrate in kbit/s on a logarithmic axis, bubble area for tokens a second.
 """
 
 from __future__ import annotations
@@ -9,46 +8,31 @@ from __future__ import annotations
 import math
 import textwrap
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from codeczoo.metrics import Metric
 
 from . import columns, legend
+from .canvas import NOTE_HEIGHT, blank, save, settings, write_notes
 from .legend import bubble_keys, family_key, sign_keys
 from .naming import name_families
+from .notes import named
 from .panel import Point, draw, largest_rate, points
-from .style import METADATA, RC, Style
+from .style import Style
 from .summary import Group
 
-_DPI = 200
 _WIDTH = 6.6
 _AXES_HEIGHT = 3.7
-_NOTE_HEIGHT = 0.135
-_NOTE_POINTS = 6.6
 _MOST_PANELS = 6
 _PANEL_WIDTH, _PANEL_HEIGHT, _PANEL_SCALE = 3.1, 2.4, 0.55
 _BUBBLE_RIM = 0.1
 """Inches by which the largest bubble reaches below its line."""
 _BUBBLE_HANDLE = 3.8
 """Em; wide enough for the largest bubble."""
-_NAMED_CODECS = 6
-"""More than this many codecs are counted in a note, not named."""
-
-
-@contextmanager
-def _settings() -> Iterator[None]:
-    """Matplotlib's defaults and ours, whatever the user's own settings are, which are left as they were."""
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(RC)
-        yield
 
 
 def write(
@@ -57,27 +41,12 @@ def write(
     """A figure for each metric that was asked of the group, and the overview. Returns their paths."""
     asked = [fact for fact in metrics if any(fact.name in row.cells for row in group.rows)]
     paths: list[Path] = []
-    with _settings():
+    with settings():
         for fact in asked:
-            paths += _save(figure(group, fact, styles), folder / fact.name, formats)
+            paths += save(figure(group, fact, styles), folder / fact.name, formats)
         if asked:
-            paths += _save(overview(group, asked, styles), folder / "overview", formats)
+            paths += save(overview(group, asked, styles), folder / "overview", formats)
     return paths
-
-
-def _save(drawn: Figure, stem: Path, formats: Sequence[str]) -> list[Path]:
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    paths = [stem.with_name(f"{stem.name}.{form}") for form in formats]
-    for path, form in zip(paths, formats, strict=True):
-        drawn.savefig(path, format=form, dpi=_DPI, metadata=METADATA[form])
-    return paths
-
-
-def _blank(width: float, height: float) -> Figure:
-    """A figure with a canvas of its own: nothing of pyplot is touched."""
-    drawn = Figure(figsize=(width, height))
-    FigureCanvasAgg(drawn)
-    return drawn
 
 
 def figure(group: Group, fact: Metric, styles: Mapping[str, Style]) -> Figure:
@@ -88,14 +57,14 @@ def figure(group: Group, fact: Metric, styles: Mapping[str, Style]) -> Figure:
     signs = sign_keys(found, reference is not None) if found else []
     bubbles = bubble_keys(largest, 1.0)
     notes = textwrap.wrap(" ".join(_notes(group, fact, found)), 128)
-    foot = _NOTE_HEIGHT * len(notes) + 0.08
+    foot = NOTE_HEIGHT * len(notes) + 0.08
     bubbles_top = foot + (legend.BUBBLE_HEIGHT if bubbles else 0.0)
     below = bubbles_top + legend.LINE_HEIGHT * legend.lines_of(signs, _WIDTH) + 0.5
     height = below + _AXES_HEIGHT + 0.32
-    drawn = _blank(_WIDTH, height)
+    drawn = blank(_WIDTH, height)
     axes = drawn.add_axes((0.105, below / height, 0.875, _AXES_HEIGHT / height))
     axes.set_title(f"{columns.label(fact.name)}: {group.name}")
-    _write_notes(drawn, notes)
+    write_notes(drawn, notes)
     if not found:
         _draw_nothing(axes, group, fact, 60)
         return drawn
@@ -124,11 +93,11 @@ def overview(group: Group, metrics: Sequence[Metric], styles: Mapping[str, Style
     if empty := [columns.label(fact.name) for fact in metrics if not points(group, fact) and fact not in shown]:
         said.append(f"No codec has a value of {', '.join(empty)}.")
     notes = textwrap.wrap(" ".join(said), int(19 * width))
-    foot = _NOTE_HEIGHT * len(notes) + 0.08
+    foot = NOTE_HEIGHT * len(notes) + 0.08
     signs_top = foot + legend.LINE_HEIGHT * legend.lines_of(signs, width) + 0.08
     below = signs_top + legend.LINE_HEIGHT * legend.lines_of(family_keys, width) + 0.5
     height = below + _PANEL_HEIGHT * rows + 0.2
-    drawn = _blank(width, height)
+    drawn = blank(width, height)
     grid = drawn.subplots(rows, across, squeeze=False)
     drawn.subplots_adjust(0.5 / width, below / height, 1 - 0.12 / width, 1 - 0.55 / height, wspace=0.24, hspace=0.42)
     for axes, fact in zip(grid.flat, shown, strict=False):
@@ -139,7 +108,7 @@ def overview(group: Group, metrics: Sequence[Metric], styles: Mapping[str, Style
     drawn.suptitle(title, x=0.12 / width, y=1 - 0.08 / height, ha="left", va="top", size=10.5, weight="bold")
     legend.add(drawn, family_keys, 0.5, signs_top, width)
     legend.add(drawn, signs, 0.5, foot, width)
-    _write_notes(drawn, notes)
+    write_notes(drawn, notes)
     return drawn
 
 
@@ -168,17 +137,8 @@ def _reference(group: Group, fact: Metric) -> float | None:
     return group.reference.cells[fact.name].mean
 
 
-def _write_notes(drawn: Figure, lines: Sequence[str]) -> None:
-    bottom = 0.05 / drawn.get_figheight()
-    drawn.text(0.012, bottom, "\n".join(lines), fontsize=_NOTE_POINTS, color="0.3", va="bottom", linespacing=1.2)
-
-
-def _named(codecs: Sequence[str]) -> str:
-    return ", ".join(codecs) if len(codecs) <= _NAMED_CODECS else f"{len(codecs)} codecs (see the table)"
-
-
 def _apart(codecs: Sequence[str]) -> str:
-    return f"Not compared, because over other clips or under another metric identity: {_named(codecs)}."
+    return f"Not compared, because over other clips or under another metric identity: {named(codecs)}."
 
 
 def _notes(group: Group, fact: Metric, found: Sequence[Point]) -> list[str]:
@@ -193,9 +153,9 @@ def _notes(group: Group, fact: Metric, found: Sequence[Point]) -> list[str]:
     drawn = {point.codec for point in found}
     left_out = [row for row in group.rows if fact.name in row.cells and row.codec not in drawn]
     if absent := [row.codec for row in left_out if row.cells[fact.name].mean is None or not row.bitrate.kbps]:
-        notes.append(f"Without a value or bitrate: {_named(absent)}.")
+        notes.append(f"Without a value or bitrate: {named(absent)}.")
     if zero := [row.codec for row in left_out if row.codec not in absent]:
-        notes.append(f"In the table alone: {_named(zero)}.")
+        notes.append(f"In the table alone: {named(zero)}.")
     if any(row.bitrate.kind == "stated" for row in group.rows if row.codec in drawn):
         notes.append("Bitrates of audio decoded elsewhere are as stated.")
     return notes

@@ -38,7 +38,8 @@ class Cell:
     mean: float | None
     """None where no clip was scored."""
     interval: tuple[float, float] | None
-    """95 % confidence interval of the mean; None with fewer than two speakers (or clips of unknown speakers)."""
+    """95 % confidence interval of the mean; None with fewer than two speakers (clips or passages, where
+    speakers are not known)."""
     scored: frozenset[ClipKey]
     identities: frozenset[str]
     undefined: Mapping[str, int]
@@ -113,6 +114,20 @@ def default_grouping(records: Sequence[Record]) -> GroupBy:
     return "domain" if len({record.get("domain") for record in records}) > 1 else "corpus"
 
 
+def group_name(record: Record, grouping: str) -> str:
+    """The group that a record belongs to."""
+    return str(record.get(grouping) or f"{grouping} unknown")
+
+
+def cluster(record: Record) -> object:
+    """What a clip was drawn with: its speaker; where that is not known its passage, if it is a piece of one; else it
+    was drawn by itself."""
+    if record.get("speaker") is not None:
+        return record.get("dataset"), record["speaker"]
+    piece = record.get("piece")
+    return clip_key(record) if piece is None else (record.get("corpus", ""), piece["passage"])
+
+
 def metric_names(record: Record) -> set[str]:
     """Metrics that were asked of a clip."""
     return {*record.get("scores", {}), *record.get("undefined", {}), *record.get("failed", {})} - set(CODING_STEPS)
@@ -158,7 +173,7 @@ def summarise(
     found = known_facts(names, facts)
     by_group: dict[str, list[Record]] = {}
     for record in sorted(records, key=key_of):
-        by_group.setdefault(str(record.get(grouping) or f"{grouping} unknown"), []).append(record)
+        by_group.setdefault(group_name(record, grouping), []).append(record)
     groups = tuple(_group(name, members, names, resamples) for name, members in sorted(by_group.items()))
     return Summary(grouping, groups, tuple(found[name] for name in names))
 
@@ -182,7 +197,7 @@ def _row(codec: str, records: Sequence[Record], names: Sequence[str], of_group: 
     return Row(
         codec=codec,
         family=codec.rpartition("@")[0] or codec,
-        clips=frozenset(map(_clip_key, records)),
+        clips=frozenset(map(clip_key, records)),
         seconds=sum(record["seconds"] for record in records if record.get("seconds")),
         bitrate=bitrate.measure(records),
         tokens_per_second=facts.get("tokens_per_second"),
@@ -192,13 +207,14 @@ def _row(codec: str, records: Sequence[Record], names: Sequence[str], of_group: 
     )
 
 
-def _clip_key(record: Record) -> ClipKey:
+def clip_key(record: Record) -> ClipKey:
+    """What tells a clip from all others."""
     return record.get("corpus", ""), record["clip"], record.get("clip_sha256") or ""
 
 
 def _cell(name: str, records: Sequence[Record], resamples: int) -> Cell:
     values: dict[ClipKey, float] = {}
-    speakers: list[object] = []
+    clusters: list[object] = []
     identities: set[str] = set()
     undefined: Counter[str] = Counter()
     failed: Counter[str] = Counter()
@@ -208,11 +224,9 @@ def _cell(name: str, records: Sequence[Record], resamples: int) -> Cell:
         failures = record.get("failed", {})
         step = next((step for step in CODING_STEPS if step in failures), None)
         if value is not None and math.isfinite(value):
-            key = _clip_key(record)
-            values[key] = float(value)
+            values[clip_key(record)] = float(value)
             identities.add(record.get("identities", {}).get(name, ""))
-            speaker = record.get("speaker")
-            speakers.append(key if speaker is None else (record.get("dataset"), speaker))
+            clusters.append(cluster(record))
         elif value is not None:
             failed[f"the record holds {value}, which is not a finite number"] += 1
         elif name in record.get("undefined", {}):
@@ -225,7 +239,7 @@ def _cell(name: str, records: Sequence[Record], resamples: int) -> Cell:
             missing += 1
     scores = list(values.values())
     mean = math.fsum(scores) / len(scores) if scores else None
-    interval = mean_interval(scores, speakers, resamples) if scores else None
+    interval = mean_interval(scores, clusters, resamples) if scores else None
     return Cell(mean, interval, frozenset(values), frozenset(identities), undefined, failed, missing)
 
 
@@ -235,7 +249,7 @@ def _reference(
     """The reference's own scores, one a clip of the common set: they do not depend on the codec beside them."""
     own: dict[ClipKey, Record] = {}
     for record in records:
-        key = _clip_key(record)
+        key = clip_key(record)
         if key in clips and record.get("reference_scores"):
             known = own.setdefault(key, {**record, "scores": {}, "undefined": {}, "failed": {}})
             known["scores"] = {**record["reference_scores"], **known["scores"]}

@@ -115,17 +115,18 @@ def _row(
     other = OTHER_CLIPS if not is_reference and row.clips != group.common_clips else ""
     cells = [
         TextCell(row.codec, mark=other, is_name=not is_reference),
-        _bandwidth(row),
+        bandwidth(row),
         TextCell(NOTHING if row.n_codebooks is None else str(row.n_codebooks)),
         TextCell(NOTHING if row.tokens_per_second is None else columns.rate_text(row.tokens_per_second)),
     ]
     for fact in shown:
         cell = row.cells.get(fact.name)
-        cells.append(_mean(cell, fact, emphasis.get(fact.name, {}).get(row.codec, ""), intervals))
+        cells.append(mean(cell, fact, emphasis.get(fact.name, {}).get(row.codec, ""), intervals))
     return (*cells, TextCell(str(len(row.clips))))
 
 
-def _bandwidth(row: Row) -> TextCell:
+def bandwidth(row: Row) -> TextCell:
+    """The measured bitrate of a row."""
     rate = row.bitrate
     if rate.kbps is None:
         return TextCell(NOTHING)
@@ -135,7 +136,8 @@ def _bandwidth(row: Row) -> TextCell:
     return TextCell(text, mark=STATED if rate.kind == "stated" else "")
 
 
-def _mean(cell: Cell | None, fact: Metric, emphasis: Literal["", "best", "second"], intervals: bool) -> TextCell:
+def mean(cell: Cell | None, fact: Metric, emphasis: Literal["", "best", "second"], intervals: bool) -> TextCell:
+    """The mean of a cell; where clips lack a value, marked with the number of those that have one."""
     if cell is None or cell.mean is None:
         return TextCell(NOTHING)
     text = f"{cell.mean:.{columns.digits(fact)}f}"

@@ -12,6 +12,7 @@
     limit = 200
     seed = 0
     segment_s = 30.0
+    lengths_s = [3, 5, 10, 30, 60]              instead of segment_s: clips joined and cut, see passages.py
 
     [report]
     group_by = "domain"
@@ -33,7 +34,9 @@ from pathlib import Path
 from typing import Any
 
 from codeczoo.benchmarks.errors import InvalidSuite, UnknownSuite
+from codeczoo.benchmarks.passages import wrong_lengths
 
+_OF_CORPUS = ("source", "split", "where", "limit", "seed", "segment_s", "lengths_s")
 GROUPS = ("corpus", "domain", "dataset")
 """What a report can be split by."""
 
@@ -54,6 +57,8 @@ class Suite:
     limit: int | None = None
     seed: int = 0
     segment_s: float | None = None
+    lengths_s: tuple[float, ...] | None = None
+    """Lengths of the pieces that passages are cut into; None: clips are measured as they are."""
     group_by: str | None = None
     """What the report's groups are, one of `GROUPS`; None: as the records suggest."""
     intervals: bool = False
@@ -90,7 +95,7 @@ def _read(content: bytes, path: str) -> Suite:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InvalidSuite(f"{path} is not TOML: {error}.") from error
     top = _Keys(table, path, "", ("name", "description", "codecs", "metrics", "corpus", "report"))
-    corpus = _Keys(top.table("corpus"), path, "corpus.", ("source", "split", "where", "limit", "seed", "segment_s"))
+    corpus = _Keys(top.table("corpus"), path, "corpus.", _OF_CORPUS)
     report = _Keys(top.table("report"), path, "report.", ("group_by", "intervals"))
     name = top.text("name")
     if not re.fullmatch(r"[\w-]+", name):
@@ -98,6 +103,11 @@ def _read(content: bytes, path: str) -> Suite:
     group_by = report.text("group_by", "") or None
     if group_by is not None and group_by not in GROUPS:
         raise InvalidSuite(f"{path}: `report.group_by` is {group_by!r}; one of {', '.join(GROUPS)} is needed.")
+    lengths_s = corpus.numbers("lengths_s")
+    if lengths_s is not None and (wrong := wrong_lengths(lengths_s)):
+        raise InvalidSuite(f"{path}: `corpus.lengths_s`: {wrong}.")
+    if lengths_s is not None and corpus.positive("segment_s") is not None:
+        raise InvalidSuite(f"{path}: `corpus.lengths_s` and `corpus.segment_s` exclude each other; give one of them.")
     return Suite(
         name=name,
         description=top.text("description"),
@@ -109,6 +119,7 @@ def _read(content: bytes, path: str) -> Suite:
         limit=corpus.whole("limit", lowest=1),
         seed=corpus.whole("seed", lowest=0) or 0,
         segment_s=corpus.positive("segment_s"),
+        lengths_s=lengths_s,
         group_by=group_by,
         intervals=report.truth("intervals"),
     )
@@ -170,6 +181,12 @@ class _Keys:
         if value is not None and (type(value) not in (int, float) or not 0 < value < float("inf")):
             raise self._wrong(key, "a positive number")
         return None if value is None else float(value)
+
+    def numbers(self, key: str) -> tuple[float, ...] | None:
+        value = self._values.get(key)
+        if value is not None and (not isinstance(value, list) or any(type(one) not in (int, float) for one in value)):
+            raise self._wrong(key, "a list of numbers")
+        return None if value is None else tuple(float(one) for one in value)
 
     def truth(self, key: str) -> bool:
         value = self._values.get(key, False)

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .short_convolution import ShortConv1d
+
 GROUPS = 32
 EPSILON = 1e-6
 
@@ -32,10 +34,10 @@ class ResidualBlock(nn.Module):
     def __init__(self, width: int, dropout: float = 0.1) -> None:
         super().__init__()
         self.norm1 = GroupNorm(width)
-        self.conv1 = nn.Conv1d(width, width, 3, padding=1)
+        self.conv1 = ShortConv1d(width, width)
         self.norm2 = GroupNorm(width)
         self.dropout = nn.Dropout(dropout)
-        self.conv2 = nn.Conv1d(width, width, 3, padding=1)
+        self.conv2 = ShortConv1d(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         hidden = self.conv1(F.silu(self.norm1(x)))
@@ -55,6 +57,7 @@ class AttentionBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         normed = self.norm(x)
-        q, k, v = (project(normed).transpose(1, 2) for project in (self.q, self.k, self.v))
-        attended = F.scaled_dot_product_attention(q, k, v)
+        # The head has an axis of its own: without it the fused attention is not used, but matrices of N x N are made.
+        q, k, v = (project(normed).transpose(1, 2)[:, None] for project in (self.q, self.k, self.v))
+        attended = F.scaled_dot_product_attention(q, k, v)[:, 0]
         return x + self.proj_out(attended.transpose(1, 2))

@@ -6,7 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .convolution import convolve
+
 EPSILON = 1e-6
+PADDING = 3
 
 
 class AdaptiveLayerNorm(nn.Module):
@@ -28,13 +31,15 @@ class ConvNeXtBlock(nn.Module):
 
     def __init__(self, width: int, intermediate: int, bandwidths: int, scale: float) -> None:
         super().__init__()
-        self.dwconv = nn.Conv1d(width, width, 7, padding=3, groups=width)
+        self.dwconv = nn.Conv1d(width, width, 7, padding=PADDING, groups=width)
         self.norm = AdaptiveLayerNorm(bandwidths, width)
         self.pwconv1 = nn.Linear(width, intermediate)
         self.pwconv2 = nn.Linear(intermediate, width)
         self.gamma = nn.Parameter(torch.full((width,), scale))
 
     def forward(self, x: Tensor, bandwidth_id: int) -> Tensor:
-        hidden = self.norm(self.dwconv(x).transpose(1, 2), bandwidth_id)
-        hidden = self.gamma * self.pwconv2(F.gelu(self.pwconv1(hidden)))
-        return x + hidden.transpose(1, 2)
+        conv = self.dwconv
+        hidden = convolve(x, conv.weight, conv.bias, padding=PADDING, groups=conv.groups)
+        hidden = self.norm(hidden.transpose(1, 2), bandwidth_id)
+        hidden = self.pwconv2(F.gelu(self.pwconv1(hidden)))
+        return torch.addcmul(x.transpose(1, 2), self.gamma, hidden).transpose(1, 2)

@@ -12,10 +12,39 @@ from __future__ import annotations
 
 import math
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .weight_norm import WeightNormed
+
+
+def convolve(
+    x: Tensor,
+    kernel: Tensor,
+    bias: Tensor | None,
+    *,
+    stride: int = 1,
+    padding: int = 0,
+    dilation: int = 1,
+    groups: int = 1,
+) -> Tensor:
+    """`F.conv1d`. On a CPU the result lies in memory frame by frame, `[B, L, C]`, though its shape is `[B, C, L]`."""
+    if x.device.type != "cpu":
+        return F.conv1d(x, kernel, bias, stride, padding, dilation, groups)
+    # Frame by frame a convolution is a matrix product of what lies there; channel by channel, conv1d's own layout, it
+    # copies its input and its output into another order first. Only images have a layout with channels last: hence one
+    # of height 1.
+    image = F.conv2d(
+        x.unsqueeze(2),
+        kernel.unsqueeze(2).contiguous(memory_format=torch.channels_last),
+        bias,
+        (1, stride),
+        (0, padding),
+        (1, dilation),
+        groups,
+    )
+    return image.squeeze(2)
 
 
 def conv_init(module: nn.Conv1d | nn.ConvTranspose1d) -> tuple[Tensor, Tensor]:
@@ -31,7 +60,9 @@ class Conv1d(WeightNormed):
         super().__init__(*conv_init(nn.Conv1d(channels_in, channels_out, kernel)))
         self.stride = stride
         self.dilation = dilation
-        padding = (kernel - 1) * dilation + 1 - stride
+        self.span = (kernel - 1) * dilation + 1
+        """Input steps that one output step is made of."""
+        padding = self.span - stride
         self.right = padding // 2
         self.left = padding - self.right
 
@@ -40,13 +71,14 @@ class Conv1d(WeightNormed):
         return None if lengths is None else tuple(-(-length // self.stride) for length in lengths)
 
     def forward(self, x: Tensor, lengths: tuple[int, ...] | None = None) -> Tensor:
-        return F.conv1d(self._padded(x, lengths), self.kernel(), self.bias, self.stride, dilation=self.dilation)
+        padded = self._padded(x, lengths)
+        return convolve(padded, self.kernel(), self.bias, stride=self.stride, dilation=self.dilation)
 
     def _padded(self, x: Tensor, lengths: tuple[int, ...] | None) -> Tensor:
         if lengths is None:
             return self._mirrored(x)
         longest = self.left + math.ceil(x.shape[-1] / self.stride) * self.stride + self.right
-        padded = x.new_zeros(*x.shape[:-1], longest)
+        padded = x.new_zeros(x.shape[0], longest, x.shape[1]).transpose(1, 2)
         for index, length in enumerate(lengths):
             clip = self._mirrored(x[index : index + 1, :, :length])
             padded[index, :, : clip.shape[-1]] = clip[0]
@@ -58,8 +90,9 @@ class Conv1d(WeightNormed):
             return x
         # A clip no longer than its mirror image is lengthened by zeros first, as the reference does.
         missing = max(0, max(self.left, right) - x.shape[-1] + 1)
-        padded = F.pad(F.pad(x, (0, missing)), (self.left, right), mode="reflect")
-        return padded[..., : padded.shape[-1] - missing]
+        frames = F.pad(x, (0, missing)).transpose(1, 2) if missing else x.transpose(1, 2)
+        first, last = frames[:, 1 : self.left + 1].flip(1), frames[:, frames.shape[1] - 1 - right : -1].flip(1)
+        return torch.cat([first, frames, last], dim=1).transpose(1, 2)[..., : self.left + x.shape[-1] + right]
 
 
 class ConvTranspose1d(WeightNormed):
@@ -84,13 +117,18 @@ class Residual(nn.Module):
         super().__init__()
         hidden = channels // compress
         self.block = nn.ModuleList(
-            [nn.ELU(), Conv1d(channels, hidden, kernel, dilation=dilation), nn.ELU(), Conv1d(hidden, channels, 1)]
+            [
+                nn.ELU(),
+                Conv1d(channels, hidden, kernel, dilation=dilation),
+                nn.ELU(inplace=True),
+                Conv1d(hidden, channels, 1),
+            ]
         )
         self.shortcut = Conv1d(channels, channels, 1)
 
     def forward(self, x: Tensor, lengths: tuple[int, ...] | None = None) -> Tensor:
         first, conv, second, project = self.block
-        return self.shortcut(x, lengths) + project(second(conv(first(x), lengths)), lengths)
+        return project(second(conv(first(x), lengths)), lengths).add_(self.shortcut(x, lengths))
 
 
 class Lstm(nn.Module):

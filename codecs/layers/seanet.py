@@ -7,12 +7,14 @@ implementation (encodec/modules/seanet.py), activations counted, so that checkpo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from .convolution import Conv1d, ConvTranspose1d, Lstm, Residual
+from .tiles import Tiles
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,13 @@ def _residuals(config: SeanetConfig, width: int) -> Iterator[nn.Module]:
         yield Residual(width, config.residual_kernel, 2**index, config.compress)
 
 
+TILE = 16_384
+"""Samples that the encoder's first stages see at a time: their activations (2 MiB the widest) stay in a CPU's cache."""
+
+STAGE_TILE = 6_000
+"""Steps that the last stage sees at a time, to save memory: its kernels alone fill a cache."""
+
+
 class SeanetEncoder(nn.Module):
     """Audio `[B, 1, T]` to features `[B, D, ceil(T / hop)]`."""
 
@@ -59,6 +68,12 @@ class SeanetEncoder(nn.Module):
         super().__init__()
         self.hop = config.hop
         self.model = nn.ModuleList(self._layers(config))
+        self.stage = len(self.model) - 2 - (config.lstm_layers > 0)
+        """Layers up to the end of the last stage; the LSTM, if there is one, an activation and a convolution follow."""
+        self.front = self.stage - (config.residual_layers + 2) if config.strides else 0
+        """Layers that work at a high rate: all but the last stage and what follows it."""
+        self.stage_tiles = Tiles.of(self.model[self.front : self.stage], STAGE_TILE)
+        self.tiles = Tiles.of(self.model[: self.front], TILE)
 
     @staticmethod
     def _layers(config: SeanetConfig) -> Iterator[nn.Module]:
@@ -76,17 +91,43 @@ class SeanetEncoder(nn.Module):
 
     def forward(self, audio: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
         """With `lengths` (samples of each clip) every clip of the batch gets the features that it gets alone."""
-        x = audio
-        steps = None if lengths is None else tuple(lengths)
-        for layer in self.model:
-            if isinstance(layer, Conv1d):
-                x = layer(x, steps)
-                steps = layer.out_lengths(steps)
-            elif isinstance(layer, Residual):
-                x = layer(x, steps)
-            else:
-                x = layer(x)
+        x = self.stages(audio, lengths)
+        if self.lstm is not None:
+            x = self.lstm(x)
+        return self.projected(x, lengths)
+
+    @property
+    def lstm(self) -> Lstm | None:
+        """The only part that remembers; what lies before and behind it sees a few frames around each."""
+        layer = self.model[self.stage]
+        return layer if isinstance(layer, Lstm) else None
+
+    def stages(self, audio: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
+        """The layers before the LSTM: `[B, 1, T]` to `[B, widest, ceil(T / hop)]`."""
+        if audio.device.type != "cpu" or torch.is_grad_enabled():
+            return _through(self.model[: self.stage], audio, None if lengths is None else tuple(lengths))
+        x, steps = audio, tuple(lengths or (audio.shape[-1],) * len(audio))
+        for begin, end, tiles in ((0, self.front, self.tiles), (self.front, self.stage, self.stage_tiles)):
+            x = tiles.through(self.model[begin:end], x, steps)
+            steps = tuple(-(-length // tiles.hop) for length in steps)
         return x
+
+    def projected(self, x: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
+        """The layers behind the LSTM: `[B, widest, N]` to `[B, D, N]`; `lengths` are samples here too."""
+        frames = None if lengths is None else tuple(-(-length // self.hop) for length in lengths)
+        return _through(self.model[self.stage + (self.lstm is not None) :], x, frames)
+
+
+def _through(layers: Iterable[nn.Module], x: Tensor, steps: tuple[int, ...] | None) -> Tensor:
+    for layer in layers:
+        if isinstance(layer, Conv1d):
+            x = layer(x, steps)
+            steps = layer.out_lengths(steps)
+        elif isinstance(layer, Residual):
+            x = layer(x, steps)
+        else:
+            x = layer(x)
+    return x
 
 
 class SeanetDecoder(nn.Module):

@@ -45,7 +45,9 @@ class WeightNormed(nn.Module):
     def fold(self) -> None:
         """Keep the kernel alone: what inference needs. Training from it on would train another parametrisation."""
         if self.weight is None:
-            self.weight = nn.Parameter(self.kernel().detach().clone(), requires_grad=False)
+            # In memory channels last, as convolutions on a CPU read it; otherwise each call would reorder it first.
+            kernel = self.kernel().detach().transpose(1, 2).contiguous().transpose(1, 2)
+            self.weight = nn.Parameter(kernel, requires_grad=False)
             self.weight_g = self.weight_v = None
 
 

@@ -13,7 +13,8 @@ Conventions
 - Gradients pass straight through: `quantized` is exactly `decode(codes)`, and its gradient is that of `features`.
 - A codebook that learns from averages does not change in `forward`. Training forwards stage what they saw; `update`,
   called once an optimiser step on every process, applies it. So several forwards of one step (gradient accumulation)
-  are one batch, exactly. A step that is skipped (NaN) calls `discard` instead.
+  are one batch, exactly. A step that is skipped (NaN) calls `discard` instead. A forward that must not count (the
+  generator's second run of a step, for the discriminator) is made in eval mode, or not at all.
 - Random draws (first entries, replaced entries, dropout) are made on the CPU from torch's global generator: who saves
   `torch.get_rng_state()` and the state dict between two steps resumes bit for bit.
 """
@@ -37,11 +38,12 @@ class Quantized:
     quantized: Tensor
     """`[B, D, N]` in the features' dtype, with the straight-through gradient."""
     codes: Tensor
-    """int64 `[B, K, N]`."""
+    """int64 `[B, K, N]`; -1 where quantizer dropout sent nothing (training only, see `residual`)."""
     loss: Tensor
     """float32 scalar, unweighted: what pulls features and entries together; 0 in eval and where there is none."""
     statistics: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
-    """Of this batch on this process, float32 `[K]` each: `utilisation`, `perplexity`, and what a method adds."""
+    """Of this batch on this process, float32: `utilisation` and `perplexity` `[K]` (see `usage`), and `replaced`, the
+    number of dead entries that the last `update` replaced, all codebooks together."""
 
 
 class Quantizer(nn.Module, ABC):
@@ -73,6 +75,16 @@ class Quantizer(nn.Module, ABC):
     def decode(self, codes: Tensor) -> Tensor:
         """Codes int64 `[B, K, N]` to float32 features `[B, D, N]`."""
 
+    @property
+    def initialised(self) -> bool:
+        """Whether there are codebooks to quantize with."""
+        return all(inner.initialised for inner in _outermost(self))
+
+    @property
+    def replaced(self) -> int:
+        """Dead entries that the last `update` replaced."""
+        return sum(inner.replaced for inner in _outermost(self))
+
     def update(self) -> None:
         """Learn from the training forwards since the last call. Once an optimiser step, on every process."""
         for inner in _outermost(self):
@@ -102,6 +114,10 @@ class Quantizer(nn.Module, ABC):
             raise InvalidTokens(f"{frames} frames are {expected} tokens of the codebooks; got {counts}.")
         spread = [sent.repeat_interleave(k, dim=-1)[:, :frames] for sent, k in zip(tokens, self.strides, strict=True)]
         return torch.stack(spread, dim=1)
+
+    def statistics(self, codes: Tensor) -> dict[str, Tensor]:
+        """`Quantized.statistics` of codes `[B, K, N]`."""
+        return usage(codes, self.codebook_sizes) | {"replaced": torch.tensor(float(self.replaced), device=codes.device)}
 
     def check_features(self, features: Tensor) -> None:
         """Raise ValueError unless these are floating-point `[B, D, N]`."""
@@ -148,15 +164,17 @@ def straight_through(features: Tensor, quantized: Tensor) -> Tensor:
 
 
 def usage(codes: Tensor, codebook_sizes: tuple[int, ...]) -> dict[str, Tensor]:
-    """How a batch of codes `[B, K, N]` uses the codebooks, float32 `[K]` each.
+    """How a batch of codes `[B, K, N]` uses the codebooks, float32 `[K]` each; codes below 0 do not count.
 
-    `utilisation` is the share of entries that occur; `perplexity` is 2 to the entropy in bits, the number of entries
+    `utilisation` is the share of entries that occur; `perplexity` is e to the entropy in nats, the number of entries
     that would carry as much if all were equally frequent (0 without codes).
     """
     utilisation, perplexity = [], []
     for k, entries in enumerate(codebook_sizes):
-        counts = torch.bincount(codes[:, k].reshape(-1), minlength=entries).float()
-        share = counts / counts.sum().clamp(min=1)
-        utilisation.append((counts > 0).float().mean())
-        perplexity.append(torch.special.entr(share).sum().exp() * (counts.sum() > 0))
+        sent = codes[:, k]
+        # Not a histogram: a codebook of FSQ may have millions of entries.
+        counts = sent[sent >= 0].unique(return_counts=True)[1].float()
+        utilisation.append(counts.new_tensor(len(counts) / entries))
+        entropy = torch.special.entr(counts / counts.sum()).sum()
+        perplexity.append(entropy.exp() if len(counts) else entropy)
     return {"utilisation": torch.stack(utilisation), "perplexity": torch.stack(perplexity)}

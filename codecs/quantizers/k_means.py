@@ -1,4 +1,4 @@
-"""Lloyd's k-means in bounded memory.
+"""Lloyd's k-means in bounded memory, and the quantizer of its centroids.
 
 Conventions. Rows are float32 `[M, D]`; distances are squared Euclidean. Ties go to the first centroid; a centroid that
 loses its last row stays where it is, so the objective (the mean squared distance of a row to its centroid) never rises.
@@ -18,7 +18,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from .base import Quantized, Quantizer, straight_through, to_rows
 from .search import nearest
+from .shared_rows import row_numbers
 
 Seeding = Literal["rows", "plus_plus"]
 
@@ -58,7 +60,10 @@ def k_means(
             f"{entries} centroids, {iterations} iterations."
         )
     rows = rows.float()
-    centroids = _first_rows(rows, entries, generator) if seeding == "rows" else _far_rows(rows, entries, generator)
+    if seeding == "rows":
+        centroids = rows[row_numbers(len(rows), entries, generator).to(rows.device)]
+    else:
+        centroids = _far_rows(rows, entries, generator)
     counts = rows.new_zeros(entries)
     objective: list[float] = []
     before: Tensor | None = None
@@ -74,14 +79,6 @@ def k_means(
     return Clusters(centroids, counts, tuple(objective))
 
 
-def _first_rows(rows: Tensor, entries: int, generator: torch.Generator | None) -> Tensor:
-    if len(rows) >= entries:
-        chosen = torch.randperm(len(rows), generator=generator)[:entries]
-    else:
-        chosen = torch.randint(len(rows), (entries,), generator=generator)
-    return rows[chosen.to(rows.device)]
-
-
 def _far_rows(rows: Tensor, entries: int, generator: torch.Generator | None) -> Tensor:
     centroids = rows.new_empty(entries, rows.shape[1])
     chosen = int(torch.randint(len(rows), (1,), generator=generator))
@@ -95,3 +92,48 @@ def _far_rows(rows: Tensor, entries: int, generator: torch.Generator | None) -> 
         # `right`: a row of distance 0 owns an empty interval. All at distance 0 (fewer distinct rows): take the last.
         chosen = min(int(torch.searchsorted(cumulated, target.to(rows.device), right=True)), len(rows) - 1)
     return centroids
+
+
+class KMeansQuantizer(Quantizer):
+    """Fixed centroids: tokens of features that something else has learnt (as of HuBERT's, Hsu et al., 2021).
+
+    Nothing is trained and the loss is 0; the state is the buffer `centroids` [entries, D].
+    """
+
+    centroids: Tensor
+
+    def __init__(self, centroids: Tensor) -> None:
+        """Centroids `[entries, D]`, kept as float32."""
+        if centroids.dim() != 2 or not centroids.is_floating_point():
+            raise ValueError(
+                f"Centroids are floating point [entries, D]; got {centroids.dtype} {tuple(centroids.shape)}."
+            )
+        super().__init__(centroids.shape[1], (centroids.shape[0],))
+        self.register_buffer("centroids", centroids.detach().float().clone())
+
+    @classmethod
+    def fit(
+        cls,
+        features: Tensor,
+        entries: int,
+        *,
+        iterations: int = 100,
+        seeding: Seeding = "plus_plus",
+        generator: torch.Generator | None = None,
+    ) -> KMeansQuantizer:
+        """Centroids of the frames of features `[B, D, N]`."""
+        found = k_means(to_rows(features), entries, iterations=iterations, seeding=seeding, generator=generator)
+        return cls(found.centroids)
+
+    def forward(self, features: Tensor) -> Quantized:
+        codes = self.encode(features)
+        quantized = straight_through(features, self.decode(codes))
+        return Quantized(quantized, codes, self.centroids.new_zeros(()), self.statistics(codes))
+
+    def encode(self, features: Tensor) -> Tensor:
+        self.check_features(features)
+        return nearest(to_rows(features), self.centroids.float())[0].reshape(features.shape[0], 1, features.shape[2])
+
+    def decode(self, codes: Tensor) -> Tensor:
+        self.check_codes(codes)
+        return self.centroids.float()[codes[:, 0]].transpose(1, 2)

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 _CHUNK_SCORES = 1 << 20
-"""Distances held at once: 4 MiB of float32 stay in a CPU's cache between the passes over them, and a GPU is still busy
-(256 rows against 4,096 entries)."""
+"""Distances held at once, 4 MiB of float32: 256 rows against 4,096 entries. It is for memory alone: on a CPU, chunks
+from 2^18 to 2^23 took the same time within the noise."""
 
 
 def nearest(rows: Tensor, codebook: Tensor) -> tuple[Tensor, Tensor]:

@@ -38,6 +38,13 @@ def is_first() -> bool:
     return not many_processes() or dist.get_rank() == 0
 
 
+def row_numbers(total: int, count: int, generator: torch.Generator | None = None) -> Tensor:
+    """`count` random row numbers below `total`, int64 on the CPU; none twice unless there are fewer rows than that."""
+    if count > total:
+        return torch.randint(total, (count,), generator=generator)
+    return torch.randperm(total, generator=generator)[:count]
+
+
 @dataclass(frozen=True)
 class SharedRows:
     """The rows of one step."""
@@ -68,12 +75,9 @@ class SharedRows:
         return summed(picked)
 
     def draw(self, count: int) -> Tensor:
-        """`count` random rows, the same on every process; no row twice unless there are fewer rows than that.
+        """`count` random rows (see `row_numbers`), the same on every process.
 
         The first process draws, on the CPU, from torch's global generator; the others' generators stay as they are.
         """
-        numbers = torch.empty(count, dtype=torch.int64)
-        if is_first():
-            many = count > self.total
-            numbers = torch.randint(self.total, (count,)) if many else torch.randperm(self.total)[:count]
+        numbers = row_numbers(self.total, count) if is_first() else torch.empty(count, dtype=torch.int64)
         return self.pick(from_first(numbers.to(self.local.device)))

@@ -16,17 +16,16 @@ How it learns (`update_order="ema_first"`), once a step, in `update`, over all f
 2. Averages: cluster_size and embed_avg move by 1 - decay towards the counts and sums of the step, and
    embed = embed_avg / cluster_size, the sizes smoothed by `epsilon`.
 3. Then dead entries are replaced by random frames of the step, in all three buffers, with the weight of an entry of
-   average use, so that the replacement stands. An entry is dead if fewer than `dead_below` frames a step choose it, and
-   fewer than `dead_share` of the uniform share too: in small batches, where the mean use is below `dead_below`, the
-   absolute bound alone would replace the whole codebook at every step.
+   average use, so that the replacement stands. An entry is dead if its cluster_size is below `dead_below` and below
+   `dead_share` of the mean one too: where the mean itself is below `dead_below` (small batches, or a checkpoint of
+   smaller ones), that bound alone would replace most of the codebook, step after step.
 
 `update_order="reference"` is what the published WavTokenizer and EnCodec code does, to measure what it costs: k-means
 of the first training batch alone, which may leave duplicates that own no frame (with embed_avg = embed and cluster_size
 = 0 their first averages throw them out by a factor of 1 / epsilon); dead entries are overwritten *before* the averages,
 which overwrite the replacement in turn, so that it has no effect; changed in every training forward, twice where a
-step runs two; every process learns from its own frames alone. `update` has nothing left to do.
-
-Random draws: see `base`. The reference order draws as described there too.
+step runs two; every process learns from its own frames alone (DistributedDataParallel then makes the first one's
+buffers everybody's). `update` has nothing left to do.
 """
 
 from __future__ import annotations
@@ -40,10 +39,10 @@ from torch import Tensor
 
 from codeczoo.codecs.errors import CodebookMissing
 
-from .base import Quantized, Quantizer, from_rows, straight_through, to_rows, usage
-from .k_means import Clusters, cluster_sums, k_means
+from .base import Quantized, Quantizer, from_rows, straight_through, to_rows
+from .k_means import cluster_sums, k_means
 from .search import nearest
-from .shared_rows import SharedRows, from_first, is_first, summed
+from .shared_rows import SharedRows, from_first, is_first, row_numbers, summed
 
 UpdateOrder = Literal["ema_first", "reference"]
 
@@ -74,7 +73,7 @@ class VectorQuantizer(Quantizer):
         init_iterations: int = 50,
         update_order: UpdateOrder = "ema_first",
     ) -> None:
-        """`decay` of the averages a step; `dead_below` frames a step and `dead_share` of uniform use (0: none is ever
+        """`decay` of the averages a step; `dead_below` frames a step and `dead_share` of the mean size (0: none is ever
         dead); `init_sample` frames (4 an entry unless given) and at most `init_iterations` for k-means."""
         super().__init__(dim, (entries,))
         self.entries = entries
@@ -106,6 +105,10 @@ class VectorQuantizer(Quantizer):
         self._known_inited = self._known_inited or bool(self.inited.item())
         return self._known_inited
 
+    @property
+    def replaced(self) -> int:
+        return self._replaced
+
     def forward(self, features: Tensor) -> Quantized:
         self.check_features(features)
         rows = to_rows(features.detach())
@@ -123,9 +126,7 @@ class VectorQuantizer(Quantizer):
         quantized = from_rows(chosen, batch, frames)
         loss = F.mse_loss(features.float(), quantized) if self.training else quantized.new_zeros(())
         codes = codes.reshape(batch, 1, frames)
-        statistics = usage(codes, self.codebook_sizes)
-        statistics["replaced"] = torch.full_like(statistics["utilisation"], self._replaced)
-        return Quantized(straight_through(features, quantized), codes, loss, statistics)
+        return Quantized(straight_through(features, quantized), codes, loss, self.statistics(codes))
 
     def encode(self, features: Tensor) -> Tensor:
         self.check_features(features)
@@ -141,18 +142,17 @@ class VectorQuantizer(Quantizer):
     def update(self) -> None:
         if self.update_order == "reference":
             return
-        rows = torch.cat([rows for rows, _ in self._staged]) if self._staged else self.embed.new_zeros(0, self.dim)
-        codes = torch.cat([codes for _, codes in self._staged]) if self._staged else None
+        self._replaced = 0
+        # A process that has staged nothing (quantizer dropout) takes part with no rows: the others wait for it.
+        rows = torch.cat([self.embed[:0], *(rows for rows, _ in self._staged)])
+        codes = torch.cat([self.embed.new_zeros(0, dtype=torch.int64), *(codes for _, codes in self._staged)])
         self._staged.clear()
-        # Where a process has staged nothing (quantizer dropout), it still takes part: the others wait for it.
         step = SharedRows.of(rows)
         if not step.total:
             return
         if not self.initialised:
             self._gather(step)
             return
-        if codes is None:
-            codes = torch.zeros(0, dtype=torch.int64, device=rows.device)
         self._average(*(summed(part) for part in cluster_sums(rows, codes, self.entries)))
         self._replace_dead(step)
 
@@ -163,20 +163,15 @@ class VectorQuantizer(Quantizer):
     def initialise(self, rows: Tensor, *, rows_a_step: float | None = None) -> None:
         """Make the codebook by k-means of rows `[M, D]`. `rows_a_step` is how many a training step will bring (M unless
         given): it scales `cluster_size`. The first process computes, all get its result."""
-        found = self._k_means(rows)
-        self.cluster_size.copy_(found.counts * ((rows_a_step or len(rows)) / len(rows)))
-        self.embed.copy_(found.centroids)
+        if is_first():
+            found = k_means(rows, self.entries, iterations=self.init_iterations)
+            self.cluster_size.copy_(found.counts * ((rows_a_step or len(rows)) / len(rows)))
+            self.embed.copy_(found.centroids)
+        from_first(self.cluster_size)
+        from_first(self.embed)
         self.embed_avg.copy_(self.embed * self.cluster_size[:, None])
         self.inited.fill_(1)
         self.sample = self.sample[:0]
-
-    def _k_means(self, rows: Tensor) -> Clusters:
-        if is_first():
-            found = k_means(rows, self.entries, iterations=self.init_iterations)
-            centroids, counts, objective = found.centroids, found.counts, found.objective
-        else:
-            centroids, counts, objective = torch.empty_like(self.embed), torch.empty_like(self.cluster_size), ()
-        return Clusters(from_first(centroids), from_first(counts), objective)
 
     def _demand_codebook(self) -> None:
         if not self.initialised:
@@ -208,15 +203,18 @@ class VectorQuantizer(Quantizer):
         self.embed.copy_(self.embed_avg / smoothed[:, None])
 
     def _replace_dead(self, step: SharedRows) -> None:
-        uniform = step.total / self.entries
-        dead = self.cluster_size < min(self.dead_below, self.dead_share * uniform)
-        self._replaced = int(dead.sum())
+        mean = self.cluster_size.mean()
+        dead = (self.cluster_size < (self.dead_share * mean).clamp(max=self.dead_below)).nonzero()[:, 0]
+        if len(dead) > step.total:
+            # A frame makes one entry: its duplicates would stay dead. The least used come first, the others later.
+            dead = dead[self.cluster_size[dead].argsort(stable=True)[: step.total]]
+        self._replaced = len(dead)
         if not self._replaced:
             return
         fresh = step.draw(self._replaced)
         self.embed[dead] = fresh
-        self.embed_avg[dead] = fresh * uniform
-        self.cluster_size[dead] = uniform
+        self.embed_avg[dead] = fresh * mean
+        self.cluster_size[dead] = mean
 
     @torch.no_grad()
     def _reference_step(self, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -232,7 +230,7 @@ class VectorQuantizer(Quantizer):
         dead = self.cluster_size < self.dead_below
         self._replaced = int(dead.sum())
         if self._replaced:
-            self.embed[dead] = SharedRows(rows, 0, len(rows)).draw(self._replaced)
+            self.embed[dead] = rows[row_numbers(len(rows), self._replaced).to(rows.device)]
         self._average(*cluster_sums(rows, codes, self.entries))
         return codes, chosen
 

@@ -9,8 +9,8 @@ The generator's hinge is the one of WavTokenizer's equation 5: it stops pulling 
 usual one, -mean D(y) (SoundStream, EnCodec), never does.
 
 Hinge terms are the mean over the discriminators (1/K in equations 2 and 5). The paper speaks of the hinge for all of
-them; the published code, and this one, use least squares for the band discriminator, **summed** over its parts as DAC
-does, so that it weighs eight times what its name suggests.
+them; the published code, and this one, use least squares for the band discriminator, **summed** over its eight parts as
+DAC does: at weight 1 it counts far more than the other two.
 
 Sources: S. Ji et al., "WavTokenizer", ICLR 2025, section 3.4; X. Mao et al., "Least Squares GAN", ICCV 2017; R. Kumar
 et al., "High-Fidelity Audio Compression with Improved RVQGAN" (DAC), NeurIPS 2023.

@@ -151,6 +151,8 @@ def validation_crops(clips: ClipSet, settings: CropSettings) -> tuple[Crop, ...]
 
 def _usable(clips: ClipSet, settings: CropSettings) -> tuple[list[tuple[Clip, Facts]], int]:
     """Clips with their facts, without the short ones where they are to be left out; the number of short ones."""
+    if not clips.clips:
+        raise InvalidClips("There are no clips to take crops from.")
     pairs = list(zip(clips.clips, clips.facts, strict=True))
     long = [
         (clip, facts)

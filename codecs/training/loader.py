@@ -11,6 +11,9 @@ need the same clips: save `ClipSet.fingerprint` beside n.)
 * workers are forked from a server process and not from this one, whose GPU and threads a copy may hang on: a script
   that starts a training needs `if __name__ == "__main__":`. They leave SIGINT and SIGTERM to the training, which may
   want to write a checkpoint first, and end when it ends, whatever ended it
+* a crop of 1 s (3 s) takes one processor 3.6 (6.5) ms out of an hour of Ogg Opus, .7 (1.4) ms of FLAC, .2 (.4) ms of
+  WAV, resampling .5 (1) ms more: two workers feed most trainings, and no decoded copy is kept. Where they do not,
+  convert the files to WAV at the training's rate once; long MP3 (15 ms a crop) asks for it first
 * batches come through shared memory: containers often have 64 MiB of it, and a batch of 64 x 3 s at 24 kHz takes 18
 """
 
@@ -19,7 +22,9 @@ from __future__ import annotations
 import itertools
 import logging
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.context import ForkServerContext
@@ -137,7 +142,7 @@ class BatchLoader:
             num_workers=self._workers,
             prefetch_factor=self._ahead if self._workers else None,
             multiprocessing_context=_fork_server() if self._workers else None,
-            worker_init_fn=_ignore_signals if self._workers else None,
+            worker_init_fn=_start_worker if self._workers else None,
             pin_memory=self._pin_memory,
             # Given one, torch does not draw a seed from its global generator, which a resumed run must find untouched.
             generator=torch.Generator(),
@@ -193,7 +198,16 @@ def _fork_server() -> ForkServerContext:
     return context
 
 
-def _ignore_signals(worker: int) -> None:
+def _start_worker(worker: int) -> None:
     del worker
+    # torch's own watchdog looks at the parent, which here is the server; and that lives while one of its workers does.
+    threading.Thread(target=_end_with_the_training, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def _end_with_the_training() -> None:
+    training = multiprocessing.parent_process()
+    if training is not None:
+        training.join()
+        os._exit(1)

@@ -133,7 +133,10 @@ class Losses:
     def joint_losses(
         self, real: Tensor, estimate: Tensor, commitment: Tensor | None, condition: Tensor | None = None
     ) -> tuple[GeneratorLoss, DiscriminatorLoss]:
-        """Both from one judgement: the values of the two methods above at the same weights, and their gradients."""
+        """Both from one judgement: the values of the two methods above at the same weights, and their gradients.
+
+        Takes a gradient itself, so it cannot be called under `torch.no_grad`: validation calls the methods above.
+        """
         judged_estimate = estimate.detach().requires_grad_()
         judged = self.discriminators(real.detach(), judged_estimate, condition=condition)
         terms = _adversarial_terms(*judged)

@@ -184,6 +184,13 @@ WRONG = [
     (f"{BENCH} --suite wrong.toml", "wrong.toml has an unknown key `codec`; is `codecs` meant?"),
     (f"{BENCH} --limit 0", "A corpus is limited to at least one clip; got 0."),
     (f"{BENCH} --segment-s -1", "Clips are cut into stretches of a positive number of seconds; got -1.0."),
+    (
+        f"{BENCH} --suite length",
+        "clips has too little audio for one passage of 60 s: clips are joined within one folder",
+    ),
+    (f"{BENCH} --lengths-s 3 3", "Lengths of pieces are 3, 3: 3 s follows 3 s; lengths rise, and each is named once."),
+    (f"{BENCH} --lengths-s 1 --segment-s 1", "Clips are cut by --segment-s or joined and cut by --lengths-s; give one"),
+    (f"{BENCH} --lengths-s 1 --limit 0", "A corpus is limited to at least one passage; got 0."),
     (f"{BENCH} --where domain", "'domain' is not a condition; they read FIELD=PATTERN, as in domain=speech."),
     (f"{BENCH} --where domain=music", "No clip of clips has domain=music: domain is nowhere given."),
     (f"{BENCH} --workers -1", "--workers is 0 or more; got -1."),
@@ -365,6 +372,28 @@ def test_all_that_a_suite_says_is_done_and_options_win(codeczoo: Run, tmp_path: 
     assert [record["clip"] for record in found] == [clip.name for clip in chosen]
     assert {record["codec"] for record in found} == {"pcm:12"}
     assert set(found[0]["scores"]) == {"si_sdr_aligned"}
+
+
+def test_a_suite_with_lengths_makes_a_report_by_length(codeczoo: Run, tmp_path: Path, demo_audio: Path) -> None:
+    assert demo_audio.is_dir()
+    text = SUITE.replace("segment_s = 1.5", "lengths_s = [1, 3]").replace("limit = 4", "limit = 1")
+    (tmp_path / "work" / "mine.toml").write_text(text)
+    command = ["bench", "--suite", "mine.toml", "--codecs", "pcm:16", "--metrics", "si_sdr", "--workers", "0"]
+    status, out, err = codeczoo(*command, "--out", "run")
+    assert status == 0, err
+    assert [line.split("|")[2].strip() for line in out.splitlines() if line.startswith("| `pcm:16`")] == [
+        "1", "3", "change",
+    ]  # fmt: skip
+    assert {record["piece"]["length_s"] for record in records.load(tmp_path / "work" / "run")} == {1.0, 3.0}
+    written = (tmp_path / "work" / "run" / "report").rglob("*")
+    assert {path.name for path in written if path.is_file()} == {
+        *(f"length.{form}" for form in ("md", "tex", "csv")),
+        *(f"pytest-audioeval.{form}" for form in ("png", "pdf", "svg")),
+    }
+    status, out, _ = codeczoo(*command, "--lengths-s", "2", "--no-report", "--out", "other")
+    assert [record["seconds"] for record in records.load(tmp_path / "work" / "other")] == [2.0]
+    status, out, _ = codeczoo(*command, "--segment-s", "9", "--no-report", "--out", "cut")
+    assert all("piece" not in record for record in records.load(tmp_path / "work" / "cut"))
 
 
 def test_another_corpus_is_not_cut_by_the_suites_choice_of_clips(codeczoo: Run, tmp_path: Path) -> None:

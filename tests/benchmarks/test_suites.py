@@ -75,6 +75,16 @@ def test_the_shortest_suite(tmp_path: Path) -> None:
         ("seed = 2", "seed = -1", "whole number from 0 on"),
         ("segment_s = 30", "segment_s = 0", "positive number"),
         ("segment_s = 30", "segment_s = inf", "positive number"),
+        ("segment_s = 30", "lengths_s = 3", "`corpus.lengths_s` is 3; a list of numbers"),
+        ("segment_s = 30", 'lengths_s = ["3"]', "a list of numbers"),
+        ("segment_s = 30", "lengths_s = [true]", "a list of numbers"),
+        ("segment_s = 30", "lengths_s = []", "`corpus.lengths_s`: there is none"),
+        ("segment_s = 30", "lengths_s = [0, 3]", "0 s is no length"),
+        ("segment_s = 30", "lengths_s = [5, 3]", "3 s follows 5 s; lengths rise"),
+        ("segment_s = 30", "lengths_s = [3, 3]", "each is named once"),
+        ("segment_s = 30", "lengths_s = [3, 10]", "3 s does not fit a whole number of times into 10 s"),
+        ("segment_s = 30", "segment_s = 30\nlengths_s = [3]", "exclude each other"),
+        ("segment_s = 30", "length_s = [3]", r"unknown key `corpus\.length_s`; is `lengths_s` meant"),
         ("intervals = true", 'intervals = "yes"', "true or false"),
         ('domain = "speech"', "domain = 3", "a pattern or a list of them"),
         ("[report]", "[[report]]", "`report` is .* a table"),
@@ -91,14 +101,14 @@ def test_a_wrong_file_gets_a_sentence(tmp_path: Path, old: str, new: str, senten
 def test_unknown_suites() -> None:
     with pytest.raises(UnknownSuite, match="Nearest: speech"):
         suites.load("speach")
-    with pytest.raises(UnknownSuite, match="There are demo, music, sound, speech"):
+    with pytest.raises(UnknownSuite, match="There are demo, length, music, sound, speech"):
         suites.load("../qqqq")
     with pytest.raises(UnknownSuite, match="does not exist"):
         suites.load("nowhere/mine.toml")
 
 
 def test_the_built_in_suites() -> None:
-    assert suites.names() == ("demo", "music", "sound", "speech")
+    assert suites.names() == ("demo", "length", "music", "sound", "speech")
     for name in suites.names():
         suite = suites.load(name)
         assert suite.name == name
@@ -112,6 +122,11 @@ def test_built_in_suites_name_only_what_there_is(name: str) -> None:
         assert codecs.expand(pattern), pattern
     measures = metrics.measures(suite.metrics)
     assert {metric for measure in measures for metric in measure.names} >= set(suite.metrics)
+
+
+def test_the_length_suite_asks_for_the_lengths_of_the_literature() -> None:
+    assert suites.load("length").lengths_s == (3.0, 5.0, 10.0, 30.0, 60.0)
+    assert all(suites.load(name).lengths_s is None for name in suites.names() if name != "length")
 
 
 def test_the_demo_suite_needs_no_download(demo_audio: Path) -> None:

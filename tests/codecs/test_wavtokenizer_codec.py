@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import torch
 
 from codeczoo import codecs
 from codeczoo.benchmarks.cli import main
-from codeczoo.codecs import Codec, EmbeddingCodec, InvalidAudio, InvalidTokens, WeightsCorrupt
+from codeczoo.codecs import Codec, EmbeddingCodec, InvalidAudio, InvalidTokens, StreamingCodec, WeightsCorrupt
 from codeczoo.codecs.layers.seanet import SeanetConfig
 from codeczoo.codecs.layers.vocos import VocosConfig
 from codeczoo.codecs.wavtokenizer import WavTokenizer, WavTokenizerConfig
@@ -140,3 +141,18 @@ def test_facts_are_read_without_torch(model: WavTokenizer, tmp_path: Path) -> No
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_blocks_are_the_whole(codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The law of streaming codecs, on a clip of several windows."""
+    assert isinstance(codec, StreamingCodec)
+    monkeypatch.setattr("codeczoo.codecs.wavtokenizer_codec.WINDOW_S", 1.0)
+    monkeypatch.setattr("codeczoo.codecs.wavtokenizer_long.WINDOW_S", 1.0)
+    audio = noise(24_000 * 7 + 123)
+    encoded = codec.encode(audio)
+    blocks = codec.encode_blocks(audio.split(10_001, dim=-1))
+    assert blocks == replace(encoded, codes=blocks.codes)
+    assert torch.equal(blocks.codes[0], encoded.codes[0])
+    decoded = list(codec.decode_blocks(encoded))
+    assert len(decoded) > 1
+    assert torch.equal(torch.cat(decoded, dim=-1), codec.decode(encoded))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,9 @@ def stages(model: WavTokenizer, audio: Tensor, bandwidth_id: int) -> dict[str, T
     """Every stage by the oracle's name, seen from outside by hooks."""
     seen: dict[str, Tensor] = {}
     backbone = model.backbone
+    # One tile, so that a hook sees a whole clip pass at once. Tiles are tested in test_tiles.py.
+    model.encoder.tiles = replace(model.encoder.tiles, samples=audio.shape[-1])
+    model.encoder.stage_tiles = replace(model.encoder.stage_tiles, samples=audio.shape[-1])
     watched = {
         **{f"enc{index}": layer for index, layer in enumerate(model.encoder.model)},
         **{f"pos{index}": layer for index, layer in enumerate(backbone.pos_net)},

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from matplotlib.legend import Legend
 
 from codeczoo.benchmarks import report
-from codeczoo.benchmarks.report import labels, panel, pareto, style
+from codeczoo.benchmarks.report import canvas, labels, panel, pareto, style
 from codeczoo.benchmarks.report.frontier import frontier
 from codeczoo.benchmarks.report.summary import summarise
 
@@ -43,7 +43,7 @@ def group_of(records, made, name="speech"):
 
 def drawn(records, made, metric, name="speech"):
     group, _ = group_of(records, made, name)
-    with pareto._settings():
+    with canvas.settings():
         return pareto.figure(group, made.facts[metric], style.styles(row.family for row in group.rows))
 
 
@@ -103,7 +103,7 @@ def test_nothing_to_draw_is_said(made, tmp_path):
 def test_the_overview_says_what_it_leaves_out(made):
     records = [made.record("a", clip, {"stoi": 0.5}, undefined={"pesq_wb": "silence"}) for clip in "12"]
     group, summary = group_of(records, made)
-    with pareto._settings():
+    with canvas.settings():
         figure = pareto.overview(group, summary.metrics, style.styles(["a"]))
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["STOI ↑"]
     assert "No codec has a value of PESQ." in texts(figure)
@@ -136,7 +136,7 @@ def test_legends_stay_inside_their_figure(made):
     records.append(made.record("decoded:outputs/a/very/long/path/of/some/system", "x", {"utmos": 3.0}))
     group, summary = group_of(records, made)
     looks = style.styles(row.family for row in group.rows)
-    with pareto._settings():
+    with canvas.settings():
         for figure in (pareto.figure(group, summary.metrics[0], looks), pareto.overview(group, summary.metrics, looks)):
             figure.draw_without_rendering()
             boxes = [artist.get_window_extent() for artist in figure.artists if isinstance(artist, Legend)]

@@ -1,0 +1,72 @@
+"""SimVQ: a frozen random codebook behind a learnt linear map (Zhu et al., 2024, arXiv 2411.02038; as in UniCodec).
+
+The entries that are searched are the map of all frozen vectors, so a gradient that moves one moves them all, and none
+is left behind: no averages, no dead entries, nothing to initialise. The loss is
+`commitment_weight` x mean (features - sg(quantized))^2 + `codebook_weight` x mean (sg(features) - quantized)^2, with sg
+a stop of the gradient. The default weights are those of UniCodec's code, where the smaller one is on the codebook's
+term; the paper's authors and vector-quantize-pytorch have it on the commitment.
+
+Parameters, named as in UniCodec's checkpoint: `embedding.weight` [entries, D], frozen; `embedding_proj` Linear(D, D).
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .base import Quantized, Quantizer, from_rows, straight_through, to_rows
+from .search import nearest
+
+
+class SimVectorQuantizer(Quantizer):
+    """One codebook of `entries` vectors `dim` wide, seen through a linear map."""
+
+    def __init__(
+        self,
+        dim: int,
+        entries: int,
+        *,
+        bias: bool = True,
+        commitment_weight: float = 1.0,
+        codebook_weight: float = 0.25,
+    ) -> None:
+        super().__init__(dim, (entries,))
+        self.commitment_weight = commitment_weight
+        self.codebook_weight = codebook_weight
+        self.embedding = nn.Embedding(entries, dim)
+        nn.init.normal_(self.embedding.weight, std=dim**-0.5)
+        self.embedding.weight.requires_grad_(False)
+        self.embedding_proj = nn.Linear(dim, dim, bias=bias)
+
+    def codebook(self) -> Tensor:
+        """The entries as they are searched, float32 `[entries, D]`."""
+        return self._map(self.embedding.weight)
+
+    def forward(self, features: Tensor) -> Quantized:
+        codes = self.encode(features)
+        quantized = self.decode(codes)
+        if self.training:
+            commitment = F.mse_loss(features.float(), quantized.detach())
+            codebook = F.mse_loss(quantized, features.detach().float())
+            loss = self.commitment_weight * commitment + self.codebook_weight * codebook
+        else:
+            loss = torch.zeros((), device=features.device)
+        return Quantized(straight_through(features, quantized), codes, loss, self.statistics(codes))
+
+    def encode(self, features: Tensor) -> Tensor:
+        self.check_features(features)
+        with torch.no_grad():
+            return nearest(to_rows(features), self.codebook())[0].reshape(features.shape[0], 1, features.shape[2])
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Codes to features; differentiable in the map."""
+        self.check_codes(codes)
+        batch, _, frames = codes.shape
+        # The map of the vectors in use: a clip has fewer frames than the codebook entries.
+        return from_rows(self._map(self.embedding.weight[codes.reshape(-1)]), batch, frames)
+
+    def _map(self, vectors: Tensor) -> Tensor:
+        weight, bias = self.embedding_proj.weight, self.embedding_proj.bias
+        with torch.autocast(vectors.device.type, enabled=False):
+            return F.linear(vectors.float(), weight.float(), None if bias is None else bias.float())

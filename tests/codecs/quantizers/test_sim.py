@@ -1,0 +1,63 @@
+"""SimVQ: UniCodec's numbers, vector-quantize-pytorch's with the same weights, and what learns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from vector_quantize_pytorch import SimVQ
+
+from codeczoo.codecs.quantizers import SimVectorQuantizer
+
+PREFIX = "feature_extractor.encodec.quantizer.vq."
+
+
+def test_unicodec_weights_give_unicodec_tokens(shared: Path) -> None:
+    weights = load_file(shared / "oracles" / "unicodec_tiny.safetensors")
+    known = {key: torch.from_numpy(value) for key, value in np.load(shared / "oracles" / "unicodec_tiny.npz").items()}
+    quantizer = SimVectorQuantizer(32, 64)
+    quantizer.load_state_dict({key.removeprefix(PREFIX): w for key, w in weights.items() if key.startswith(PREFIX)})
+    torch.testing.assert_close(quantizer.codebook(), known["codebook_projected"], rtol=1e-5, atol=1e-6)
+    out = quantizer(known["latent_BCT"])
+    assert torch.equal(out.codes[:, 0], known["codes_none"][0])
+    torch.testing.assert_close(out.quantized, known["quantized_none"], rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(out.loss, known["commit_none"])
+
+
+def test_equals_vector_quantize_pytorch() -> None:
+    theirs = SimVQ(8, 64, channel_first=True, rotation_trick=False)
+    ours = SimVectorQuantizer(8, 64, bias=False, commitment_weight=0.25, codebook_weight=1.0)
+    ours.load_state_dict(
+        {"embedding.weight": theirs.frozen_codebook, "embedding_proj.weight": theirs.code_transform.weight}
+    )
+    one, two = (torch.randn(2, 8, 50).requires_grad_() for _ in range(2))
+    two.data.copy_(one.data)
+    quantized, indices, loss = theirs(one)
+    out = ours(two)
+    assert torch.equal(out.codes[:, 0], indices)
+    torch.testing.assert_close(out.quantized, quantized, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(out.loss, loss)
+    (loss + quantized.square().sum()).backward()
+    (out.loss + out.quantized.square().sum()).backward()
+    torch.testing.assert_close(two.grad, one.grad, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(ours.embedding_proj.weight.grad, theirs.code_transform.weight.grad)
+
+
+def test_the_map_learns_and_the_vectors_do_not() -> None:
+    """All entries follow, the ones that nothing chose too: the whole codebook comes into use."""
+    quantizer = SimVectorQuantizer(8, 64)
+    features = 1 + torch.randn(8, 8, 50)
+    frozen = quantizer.embedding.weight.clone()
+    before = quantizer(features)
+    optimiser = torch.optim.Adam([p for p in quantizer.parameters() if p.requires_grad], lr=2e-2)
+    for _ in range(300):
+        optimiser.zero_grad()
+        quantizer(features).loss.backward()
+        optimiser.step()
+    after = quantizer(features)
+    assert torch.equal(quantizer.embedding.weight, frozen)
+    assert float(after.loss.detach()) < 0.3 * float(before.loss.detach())
+    assert float(before.statistics["utilisation"]) < 0.5
+    assert float(after.statistics["utilisation"]) > 0.9
