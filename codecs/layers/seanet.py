@@ -104,7 +104,7 @@ class SeanetEncoder(nn.Module):
 
     def stages(self, audio: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
         """The layers before the LSTM: `[B, 1, T]` to `[B, widest, ceil(T / hop)]`."""
-        if audio.device.type != "cpu" or torch.is_grad_enabled():
+        if audio.device.type != "cpu" or torch.is_grad_enabled() or self.training:
             return _through(self.model[: self.stage], audio, None if lengths is None else tuple(lengths))
         x, steps = audio, tuple(lengths or (audio.shape[-1],) * len(audio))
         for begin, end, tiles in ((0, self.front, self.tiles), (self.front, self.stage, self.stage_tiles)):

@@ -61,7 +61,7 @@ class StepOutcome:
         if self.discriminator is not None and self.discriminator_gradient is not None:
             found |= {f"discriminator/{name}": value for name, value in self.discriminator.scalars().items()}
             found["discriminator/gradient"] = float(self.discriminator_gradient)
-        found |= {f"codebook/{name}": float(value[0]) for name, value in self.reconstruction.statistics.items()}
+        found |= {f"codebook/{name}": value.item() for name, value in self.reconstruction.statistics.items()}
         return found
 
 
