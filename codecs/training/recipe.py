@@ -36,10 +36,19 @@ class CodebookRecipe:
     decay: float = 0.99
     dead_below: float = 2.0
     dead_share: float = 0.1
+    from_step: int = 0
+    """Step after which frames are gathered for the first codebook. Until there is one, a batch's own frames stand for
+    it: features pass as they are where a batch has no more frames than there are entries."""
     init_sample: int | None = None
     """Frames that the first codebook is made of; none: four an entry."""
     init_iterations: int = 50
     update_order: UpdateOrder = "ema_first"
+
+    def __post_init__(self) -> None:
+        if self.from_step < 0:
+            raise ValueError(f"codebook.from_step is 0 or more; got {self.from_step}.")
+        if self.from_step and self.update_order == "reference":
+            raise ValueError("The published order makes its codebook of the first batch: it has no codebook.from_step.")
 
 
 @dataclass(frozen=True)

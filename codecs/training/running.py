@@ -74,7 +74,11 @@ def accelerator_for(recipe: Recipe, device: Device) -> Accelerator:
     wrapping = DistributedDataParallelKwargs(broadcast_buffers=False)
     try:
         return Accelerator(
-            cpu=device == "cpu", mixed_precision=recipe.precision, kwargs_handlers=[wrapping], rng_types=[]
+            # Without being told that it is a CPU, accelerate would run several processes as if each were alone.
+            cpu=device == "cpu" or not torch.cuda.is_available(),
+            mixed_precision=recipe.precision,
+            kwargs_handlers=[wrapping],
+            rng_types=[],
         )
     except ValueError as error:
         raise InvalidTraining(f"Precision {recipe.precision} cannot be had here: {error}") from error

@@ -80,6 +80,7 @@ class TrainingStep:
         self._model, self._judges = accelerator.prepare(model, judges)
         self.generator = _Learner(model, recipe, accelerator)
         self.discriminator = _Learner(judges, recipe, accelerator)
+        self._codebook_learns = True
         self._losses = Losses(self._judges, MelLoss(recipe.model.sample_rate).to(accelerator.device), recipe.losses)
 
     def __call__(self, parts: Sequence[Tensor], step: int) -> StepOutcome:
@@ -87,6 +88,7 @@ class TrainingStep:
         rate = learning_rate(self.recipe, step)
         self.generator.set_rate(rate)
         self.discriminator.set_rate(rate)
+        self._codebook_learns = step > self.recipe.codebook.from_step
         identity = bandwidth_id(self.recipe, step)
         if not adversarial(self.recipe, step):
             return self._reconstruct(parts, identity)
@@ -157,7 +159,7 @@ class TrainingStep:
 
     def _move_model(self, finite: bool, length: Tensor) -> None:
         self.generator.move(finite, length)
-        if finite:
+        if finite and self._codebook_learns:
             self.model.quantizer.update()
         else:
             self.model.quantizer.discard()
