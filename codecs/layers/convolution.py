@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .strided import strided
 from .weight_norm import WeightNormed
 
 
@@ -35,16 +36,10 @@ def convolve(
     # Frame by frame a convolution is a matrix product of what lies there; channel by channel, conv1d's own layout, it
     # copies its input and its output into another order first. Only images have a layout with channels last: hence one
     # of height 1.
-    image = F.conv2d(
-        x.unsqueeze(2),
-        kernel.unsqueeze(2).contiguous(memory_format=torch.channels_last),
-        bias,
-        (1, stride),
-        (0, padding),
-        (1, dilation),
-        groups,
-    )
-    return image.squeeze(2)
+    images = x.unsqueeze(2), kernel.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+    how = (1, stride), (0, padding), (1, dilation), groups
+    made = F.conv2d(*images, bias, *how) if stride == 1 else strided(F.conv2d, *images, bias, *how)
+    return made.squeeze(2)
 
 
 def conv_init(module: nn.Conv1d | nn.ConvTranspose1d) -> tuple[Tensor, Tensor]:
@@ -106,7 +101,7 @@ class ConvTranspose1d(WeightNormed):
         self.left = surplus - self.right
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.conv_transpose1d(x, self.kernel(), self.bias, self.stride)
+        y = strided(F.conv_transpose1d, x, self.kernel(), self.bias, self.stride)
         return y[..., self.left : y.shape[-1] - self.right]
 
 

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .strided import strided
+
 
 def normalised_weight(weight_v: Tensor, weight_g: Tensor) -> Tensor:
     """The kernel of a direction `[O, ...]` and a length `[O, 1, ...]`."""
@@ -74,8 +76,10 @@ class WeightNormConv2d(WeightNormed):
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """The convolution of each of the inputs."""
-        weight = self.kernel()
-        return tuple(F.conv2d(x, weight, self.bias, self.stride, self.padding) for x in inputs)
+        weight, how = self.kernel(), (self.stride, self.padding)
+        if self.stride == (1, 1):
+            return tuple(F.conv2d(x, weight, self.bias, *how) for x in inputs)
+        return tuple(strided(F.conv2d, x, weight, self.bias, *how) for x in inputs)
 
 
 def fold_weight_norm(module: nn.Module) -> None:

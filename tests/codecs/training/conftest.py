@@ -39,6 +39,7 @@ intermediate = 48
 layers = 1
 
 [codebook]
+from_step = 0
 init_sample = 250
 decay = 0.95
 

@@ -218,3 +218,17 @@ def test_the_best_and_the_latest_states_are_kept(small_recipe: Recipe, voice_cli
     assert json.loads((tmp_path / "scalars.jsonl").read_text().splitlines()[-1])["validation/mos"] == 1.0
     assert ended.scores["mos"] == 1.0
     assert "step 6 of 12" in codecs.spec(f"wavtokenizer:{tmp_path / 'best.safetensors'}").notes
+
+
+def test_a_codebook_may_begin_later(small_recipe: Recipe, voice_clips: ClipSet, tmp_path: Path) -> None:
+    """Until it begins nothing is gathered; then the sample is of frames from that step on."""
+    recipe = replace(small_recipe, codebook=replace(small_recipe.codebook, from_step=3))
+    training = Trainer(recipe, voice_clips, tmp_path / "run", CPU)
+    assert not training.run(3).finished
+    assert len(training.model.quantizer.sample) == 0
+    training = Trainer(recipe, voice_clips, tmp_path / "run", CPU)
+    training.run(4)
+    frames_a_step = recipe.batch_size * recipe.crops.samples // recipe.model.encoder.hop
+    assert len(training.model.quantizer.sample) == frames_a_step
+    assert training.run().finished
+    assert training.model.quantizer.initialised
