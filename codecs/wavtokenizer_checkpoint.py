@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
@@ -79,11 +79,17 @@ class Written:
     config: WavTokenizerConfig
 
 
-def write(model: WavTokenizer, path: Path, facts: Mapping[str, str] | None = None) -> Written:
+def write(
+    model: WavTokenizer, path: Path, facts: Mapping[str, Any] | None = None, dtype: torch.dtype = torch.float32
+) -> Written:
     """Write a model as safetensors under the published names, in one step; a folded kernel is given a norm again.
 
     `facts` are kept beside it and shown by `codeczoo info`: `training_data`, `weights_licence`, `domain`, `notes`.
+    With float16 as `dtype` the file is half as large, and the model itself is rounded to what the file holds. Raises
+    WeightsCorrupt where a tensor is out of float16's range; nothing is written then.
     """
+    if dtype != torch.float32:
+        _round(model, dtype)
     names = published_names(model)
     state = model.state_dict()
     for part, module in model.named_modules():
@@ -99,16 +105,31 @@ def write(model: WavTokenizer, path: Path, facts: Mapping[str, str] | None = Non
         "parameters": sum(parameter.numel() for parameter in model.parameters()) + model.quantizer.embed.numel(),
     }
     metadata = {"format": FORMAT, "config": json.dumps(asdict(config)), "facts": json.dumps(stated)}
-    write_tensors(path, {names[name]: tensor for name, tensor in state.items()}, metadata)
+    write_tensors(path, {names[name]: tensor.to(dtype) for name, tensor in state.items()}, metadata)
     return Written(path, sha256_of(path), model.codebook_fingerprint, config)
 
 
-def convert(checkpoint: Path, converted: Path, sample_rate: int | None = None) -> Written:
+def convert(
+    checkpoint: Path, converted: Path, sample_rate: int | None = None, dtype: torch.dtype = torch.float32
+) -> Written:
     """A checkpoint of any kind to safetensors, with what inference and further training of the model need.
 
-    Raises WeightsMissing, WeightsCorrupt.
+    The facts that a file of this project states go with it. Raises WeightsMissing, WeightsCorrupt.
     """
-    return write(WavTokenizer.from_checkpoint(checkpoint, sample_rate=sample_rate, trainable=True), converted)
+    facts = _stated_facts(checkpoint)
+    model = WavTokenizer.from_checkpoint(checkpoint, sample_rate=sample_rate, trainable=True)
+    return write(model, converted, facts, dtype)
+
+
+@torch.no_grad()
+def _round(model: WavTokenizer, dtype: torch.dtype) -> None:
+    state = {name: tensor for name, tensor in model.state_dict().items() if tensor.is_floating_point()}
+    rounded = {name: tensor.to(dtype).to(tensor.dtype) for name, tensor in state.items()}
+    lost = [name for name, tensor in rounded.items() if not tensor.isfinite().all()]
+    if lost:
+        raise WeightsCorrupt(f"{lost[0]} is out of the range of {dtype}; keep this model in float32.")
+    for name, tensor in state.items():
+        tensor.copy_(rounded[name])
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
@@ -153,6 +174,17 @@ def _of_model(path: Path, stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
     if unknown or not tensors:
         _refuse(path, "does not hold a WavTokenizer", "unexpected tensors", unknown or stored)
     return tensors
+
+
+def _stated_facts(path: Path) -> dict[str, Any]:
+    """What a file of this project says of itself; of another file, nothing."""
+    metadata = read_tensors(path)[1] if path.suffix == ".safetensors" else {}
+    if metadata.get("format") != FORMAT:
+        return {}
+    try:
+        return dict(json.loads(metadata["facts"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsCorrupt(f"{path} states facts that cannot be read: {error}.") from error
 
 
 def _stated_sample_rate(path: Path, metadata: Mapping[str, str]) -> int | None:

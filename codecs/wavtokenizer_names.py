@@ -227,7 +227,7 @@ def family(variant: str) -> Family:
         )
 
     def describe(rate: str) -> Spec:
-        return spec_of(name, _facts_of_file(path))
+        return spec_of(name, facts_of_file(path))
 
     def build(rate: str, device: str) -> Codec:
         from . import wavtokenizer_codec
@@ -237,7 +237,7 @@ def family(variant: str) -> Family:
     return Family(name=name, rates=("",), describe=describe, build=build)
 
 
-def _facts_of_file(path: Path) -> dict[str, Any]:
+def facts_of_file(path: Path) -> dict[str, Any]:
     """Facts from the header of a file that this project wrote; no tensor is read."""
     from safetensors import SafetensorError, safe_open
 

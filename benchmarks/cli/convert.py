@@ -15,6 +15,7 @@ _EPILOG = """\
 examples:
   codeczoo convert WavTokenizer_small_320_24k_4096.ckpt
   codeczoo convert last.ckpt --out mine.safetensors --sample-rate 16000
+  codeczoo convert runs/tiny/model.safetensors --out tiny.safetensors --half
   codeczoo bench --codecs wavtokenizer:mine.safetensors --corpus my/clips --out runs/mine
 
 codeczoo fetch converts what it fetches by itself.
@@ -34,11 +35,16 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument(
         "--sample-rate", type=int, metavar="HZ", help="of a checkpoint that does not state it (default: 24000)"
     )
+    parser.add_argument(
+        "--half", action="store_true", help="store float16: half the size; the model computes in float32 all the same"
+    )
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Convert one checkpoint and print what was found in it."""
+    import torch
+
     from codeczoo.codecs import CodecError
     from codeczoo.codecs.fingerprint import sha256_of
     from codeczoo.codecs.wavtokenizer_checkpoint import convert
@@ -48,7 +54,8 @@ def run(options: argparse.Namespace) -> int:
         raise CodecError(f"--out must end in .safetensors; got {out}.")
     if out.exists():
         raise CodecError(f"{out} is there already; name another file by --out.")
-    written = convert(options.checkpoint, out, options.sample_rate)
+    dtype = torch.float16 if options.half else torch.float32
+    written = convert(options.checkpoint, out, options.sample_rate, dtype)
     config = written.config
     print(f"{options.checkpoint}: SHA-256 {sha256_of(options.checkpoint)}")
     print(f"{out}: SHA-256 {written.sha256}, {out.stat().st_size / 1e6:.1f} MB")

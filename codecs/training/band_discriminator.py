@@ -16,9 +16,6 @@ it is a discriminator like the others; an experiment with the published behaviou
 Silence. The scale is 0.8 / (peak + `peak_floor`). With the published floor of 1e-9 a silent estimate has a finite
 gradient that is about 1e9 times that of an audible one: a training of one's own wants a floor that can be heard.
 
-Half precision. With torch 2.11 on processors with AMX, bfloat16 convolutions of kernel 9 over a band of two bins give
-garbage (oneDNN reads beyond the input). Frames of 512 samples and more have no such band on the way.
-
 Sources: R. Kumar et al., "High-Fidelity Audio Compression with Improved RVQGAN" (DAC), NeurIPS 2023; S. Ji et al.,
 "WavTokenizer", ICLR 2025, section 3.4.
 """

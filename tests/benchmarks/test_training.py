@@ -13,7 +13,7 @@ import soundfile
 import torch
 
 from codeczoo import codecs, metrics
-from codeczoo.benchmarks import codebook_learning, training_speed
+from codeczoo.benchmarks import codebook_learning, training_curves, training_speed
 from codeczoo.benchmarks.cli import main
 from codeczoo.benchmarks.errors import BenchmarkError
 from codeczoo.benchmarks.training_validation import ZooScores, decisive
@@ -199,3 +199,23 @@ def test_two_orders_of_updates(recipe: Path, data: Path, tmp_path: Path) -> None
     shown = {(row["order"], row["step"]) for row in rows if row["quantity"] == "validation/utilisation"}
     assert shown == {("ours", "3"), ("ours", "6"), ("published", "3"), ("published", "6")}
     assert (out / "codebook_learning.png").stat().st_size > 10_000
+
+
+def test_curves_of_runs(tmp_path: Path) -> None:
+    """What is logged every few steps is averaged over stretches, validation is not."""
+    for run, level in (("a", 1.0), ("b", 2.0)):
+        (tmp_path / run).mkdir()
+        lines = [{"step": step, "generator/mel": level + step % 2} for step in range(1, 1001)]
+        lines += [{"step": step, "validation/pesq_wb": level + step / 1000} for step in (500, 1000)]
+        (tmp_path / run / "scalars.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    training_curves.main([str(tmp_path / "a"), str(tmp_path / "b"), "--out", str(tmp_path / "out")])
+    with (tmp_path / "out" / "curves.csv").open(newline="") as file:
+        rows = [(row["run"], int(row["step"]), row["quantity"], float(row["value"])) for row in csv.DictReader(file)]
+    mel = [row for row in rows if row[2] == "generator/mel"]
+    assert mel == [
+        (run, step, "generator/mel", level) for run, level in (("a", 1.5), ("b", 2.5)) for step in range(10, 1001, 10)
+    ]
+    assert ("b", 500, "validation/pesq_wb", 2.5) in rows
+    assert (tmp_path / "out" / "curves.png").stat().st_size > 10_000
+    with pytest.raises(BenchmarkError, match=r"holds no scalars\.jsonl"):
+        training_curves.main([str(tmp_path / "c"), "--out", str(tmp_path / "out")])

@@ -132,6 +132,25 @@ def test_half_precision_files_are_read(small: WavTokenizer, tmp_path: Path) -> N
     assert read.decode(torch.zeros(1, 1, 3, dtype=torch.int64)).dtype == torch.float32
 
 
+def test_float16_halves_a_file_and_rounds_the_model(small: WavTokenizer, tmp_path: Path) -> None:
+    whole = write(small, tmp_path / "whole.safetensors", {"training_data": "noise"})
+    half = convert(whole.path, tmp_path / "half.safetensors", dtype=torch.float16)
+    assert half.path.stat().st_size < 0.6 * whole.path.stat().st_size
+    before, after = WavTokenizer.from_checkpoint(whole.path), WavTokenizer.from_checkpoint(half.path)
+    assert torch.equal(after.quantizer.embed, before.quantizer.embed.half().float())
+    assert half.codebook == after.codebook_fingerprint != before.codebook_fingerprint
+    assert codecs.spec(f"wavtokenizer:{half.path}").training_data == "noise"
+
+
+def test_float16_refuses_what_it_cannot_hold(tmp_path: Path) -> None:
+    model = random_model(CONFIGS["no attention, 16 kHz, wide window"])
+    with torch.no_grad():
+        model.head.out.bias[0] = 1e5
+    with pytest.raises(WeightsCorrupt, match=r"head\.out\.bias is out of the range of torch\.float16"):
+        write(model, tmp_path / "half.safetensors", dtype=torch.float16)
+    assert not (tmp_path / "half.safetensors").exists()
+
+
 def _without(name: str) -> Callable[[dict[str, Tensor]], object]:
     return lambda state: state.pop(name)
 
