@@ -13,11 +13,12 @@ import soundfile
 import torch
 
 from codeczoo import codecs, metrics
-from codeczoo.benchmarks import codebook_learning, training_curves, training_speed
+from codeczoo.benchmarks import codebook_learning, training_ablations, training_curves, training_speed
 from codeczoo.benchmarks.cli import main
 from codeczoo.benchmarks.errors import BenchmarkError
 from codeczoo.benchmarks.training_validation import ZooScores, decisive
 from codeczoo.codecs.resampling import resample
+from codeczoo.codecs.training import recipe as recipes
 
 RECIPE = """\
 extends = "tiny"
@@ -37,6 +38,7 @@ width = 32
 intermediate = 32
 layers = 1
 [codebook]
+from_step = 0
 init_sample = 60
 [data]
 seconds = 0.6
@@ -219,3 +221,39 @@ def test_curves_of_runs(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "curves.png").stat().st_size > 10_000
     with pytest.raises(BenchmarkError, match=r"holds no scalars\.jsonl"):
         training_curves.main([str(tmp_path / "c"), "--out", str(tmp_path / "out")])
+
+
+def test_ablations_differ_in_one_thing(recipe: Path) -> None:
+    made = training_ablations.variants(recipes.load(str(recipe)), (8, 16))
+    base = made.pop("base").facts()
+    changed = {
+        name: {key for key, value in variant.facts().items() if base[key] != value} for name, variant in made.items()
+    }
+    assert set(changed) == {"codebook-8", "no-attention", "no-discriminators"}
+    assert changed["codebook-8"] == {"model.entries"}
+    assert changed["no-attention"] == {"model.decoder.attention"}
+    assert changed["no-discriminators"] == {"adversarial_from"}
+
+
+def test_ablations_from_training_to_table(
+    recipe: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "ablations"
+    options = ["--data", str(data), "--out", str(out), "--recipe", str(recipe), "--device", "cpu", "--hold-out", "0.3"]
+    training_ablations.main([*options, "--codebooks", "8", "--clips", "3", "--set", "codebook.init_iterations=3"])
+    rows = [
+        line.split(" | ")[0].strip("| `") for line in capsys.readouterr().out.splitlines() if line.startswith("| `")
+    ]
+    assert rows == ["base", "codebook-8", "no-attention", "no-discriminators"]
+    clips = [json.loads(line) for line in (out / "clips.jsonl").read_text().splitlines()]
+    assert len(clips) == 8
+    counts = json.loads((out / "codebooks.json").read_text())
+    assert len(counts["codebook-8"]) == 8
+    # 3 s at 100 tokens a second, of two clips.
+    assert {sum(frames) for frames in counts.values()} == {600}
+    assert (out / "ablations.png").stat().st_size > 10_000
+
+
+def test_how_a_codebook_is_used() -> None:
+    even = training_ablations.Use((5, 5, 5, 5, 0, 0, 0, 0))
+    assert (even.frames, even.utilisation, even.entropy_bits) == (20, 0.5, 2.0)
