@@ -20,7 +20,7 @@ def sources() -> set[str]:
     found: set[str] = set()
     for package in ("codecs", "metrics", "benchmarks"):
         for path in (ROOT / package).rglob("*"):
-            if path.suffix in {".py", ".toml"} or path.name == "py.typed":
+            if path.suffix in {".py", ".toml", ".safetensors"} or path.name == "py.typed":
                 found.add(f"codeczoo/{path.relative_to(ROOT).as_posix()}")
     return found
 
@@ -47,11 +47,12 @@ def main(wheel: Path) -> int:
         if not found.startswith(str(site)):
             print(f"The smoke test ran {found} instead of the wheel.", file=sys.stderr)
             return 1
-        bench = "bench --codecs opus@12kbps pcm:16 --corpus demo --limit 3 --metrics stoi si_sdr_aligned --out run"
+        codecs = "opus@12kbps wavtokenizer:tiny-speech-216"
+        bench = f"bench --codecs {codecs} --corpus demo --limit 3 --metrics stoi si_sdr_aligned --out run"
         subprocess.run([sys.executable, "-P", "-m", "codeczoo.benchmarks.cli", *bench.split()], **run)
         table = Path(folder, "run", "report", "quality.md").read_text(encoding="utf-8")
-    if "opus@12kbps" not in table:
-        print(f"The installed wheel's table lacks opus@12kbps:\n{table}", file=sys.stderr)
+    if "opus@12kbps" not in table or "tiny-speech-216" not in table:
+        print(f"The installed wheel's table lacks a codec:\n{table}", file=sys.stderr)
         return 1
     print(f"{wheel.name}: installed form works.")
     return 0

@@ -7,7 +7,7 @@ archive, which `torch.save` writes, states a checksum of every member; they are 
 from __future__ import annotations
 
 import pickle
-import tempfile
+import uuid
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -87,8 +87,8 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     from safetensors.torch import save_file
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False) as file:
-        part = Path(file.name)
+    # Not by tempfile, whose files nobody else may read.
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
         kept = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
         save_file(kept, part, dict(metadata))

@@ -38,6 +38,7 @@ TABLE: dict[str, str] = {
     "dac:24khz": "codeczoo.codecs.dac:KHZ24",
     "dac:44khz": "codeczoo.codecs.dac:KHZ44",
     "dac:44khz-16kbps": "codeczoo.codecs.dac:KHZ44_16KBPS",
+    "wavtokenizer:tiny-speech-216": "codeczoo.codecs.wavtokenizer_shipped:TINY_SPEECH_216",
     "wavtokenizer:small-600": "codeczoo.codecs.wavtokenizer_names:SMALL_600",
     "wavtokenizer:small-320": "codeczoo.codecs.wavtokenizer_names:SMALL_320",
     "wavtokenizer:medium-speech-320": "codeczoo.codecs.wavtokenizer_names:MEDIUM_SPEECH_320",

@@ -18,6 +18,7 @@ BEGIN, END = "<!-- results: begin -->\n", "<!-- results: end -->\n"
 CODECS = (
     "pcm:16", "g722@64kbps", "mp3:16khz@32kbps", "aac:16khz@32kbps", "opus@24kbps", "opus@12kbps", "opus@6kbps",
     "amr-nb@12.2kbps", "lyra:v2@9.2kbps", "lyra:v2@6kbps", "lyra:v2@3.2kbps", "codec2@3.2kbps", "codec2@1.2kbps",
+    "wavtokenizer:tiny-speech-216",
 )  # fmt: skip
 METRICS = ("pesq_wb", "stoi", "vuv_f1_yin", "distillmos", "mel_distance", "si_sdr_aligned")
 

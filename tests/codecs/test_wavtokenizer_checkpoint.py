@@ -332,7 +332,7 @@ def test_damaged_facts_are_told(small: WavTokenizer, tmp_path: Path, facts: str)
 
 
 def test_published_points() -> None:
-    names = [name for name in codecs.names() if name.startswith("wavtokenizer:")]
+    names = [name for name in codecs.names() if name.startswith("wavtokenizer:") and "tiny" not in name]
     specs = {name: codecs.spec(name) for name in names}
     assert {spec.tokens_per_second for spec in specs.values()} == {40.0, 75.0}
     for name, spec in specs.items():

@@ -1,0 +1,150 @@
+"""`codeczoo tokens`: what it counts is what is in the token files, and what is not there is said."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from codeczoo.benchmarks import records
+from codeczoo.benchmarks.cli import main
+from codeczoo.benchmarks.errors import InvalidRun
+from codeczoo.benchmarks.run_folder import RunFolder
+from codeczoo.benchmarks.token_corpus import gather, sources, stream_bits
+from codeczoo.benchmarks.token_prediction import is_held_out, predict
+from codeczoo.metrics.token_ngram import NGram
+
+NAME = "wavtokenizer:tiny-speech-216"
+COMMAND = f"bench --codecs {NAME} opus@12kbps --corpus demo --limit 4 --metrics si_sdr --workers 0 --no-report --out"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("tokens") / "run"
+    assert main([*COMMAND.split(), str(run)]) == 0
+    return run
+
+
+@pytest.fixture
+def run(made: Path, tmp_path: Path) -> Path:
+    """A run of its own for every test, whose tokens may be spoilt."""
+    return Path(shutil.copytree(made, tmp_path / "run"))
+
+
+def files(run: Path) -> list[Path]:
+    """Token files of the codec that has tokens."""
+    return sorted(path for path in run.glob("tokens/*/*/*.safetensors") if "codes.0" in load_file(path))
+
+
+def test_counts_are_those_of_the_files(run: Path) -> None:
+    (found,) = gather(sources(run))
+    clips = [load_file(path)["codes.0"][0].astype(int).tolist() for path in files(run)]
+    expected = Counter(token for clip in clips for token in clip)
+    assert found.codec == NAME
+    assert (found.clips, found.not_counted) == (4, 0)
+    assert {entry: int(n) for entry, n in enumerate(found.counts[0].counts) if n} == expected
+    pairs = Counter(pair for clip in clips for pair in itertools.pairwise(clip))
+    first, second, numbers = (array.tolist() for array in found.counts[0].pairs())
+    assert dict(zip(zip(first, second, strict=True), numbers, strict=True)) == pairs
+    seconds = sum(record["seconds"] for record in records.load(run) if record["codec"] == NAME)
+    assert found.seconds == pytest.approx(seconds)
+    assert found.bitrates.packed_bps == pytest.approx(12 * sum(expected.values()) / seconds)
+
+
+def test_streams_are_as_long_as_the_sum(run: Path) -> None:
+    (found,) = gather(sources(run))
+    assert stream_bits(*sources(run), found) == pytest.approx(found.bitrates.huffman_bps * found.seconds)
+    assert found.bitrates.entropy_bps <= found.bitrates.huffman_bps < found.bitrates.nominal_bps
+
+
+def test_processes_come_to_the_same(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (alone,) = gather(sources(run))
+    monkeypatch.setattr("codeczoo.benchmarks.token_corpus._CHUNK", 1)
+    (together,) = gather(sources(run), jobs=2)
+    assert all(
+        np.array_equal(array, together.counts[0].arrays()[name]) for name, array in alone.counts[0].arrays().items()
+    )
+    assert (alone.seconds, alone.clips) == (pytest.approx(together.seconds), together.clips)
+
+
+def test_what_is_not_there_is_said(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One file is gone, one is torn; of a third the record says that it is of other audio."""
+    gone, torn, _, _ = files(run)
+    gone.unlink()
+    torn.write_bytes(torn.read_bytes()[:50])
+    lines = [json.loads(line) for line in (run / "records.jsonl").read_text().splitlines()]
+    other = next(line for line in lines if line["codec"] == NAME and file_of(run, line) not in (gone, torn))
+    other["clip_sha256"] = "0" * 64
+    (run / "records.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (found,) = gather(sources(run))
+    assert (found.clips, found.not_counted) == (1, 3)
+    assert main(["tokens", str(run)]) == 0
+    assert f"`{NAME}`: tokens of 3 of 4 clips are not there" in capsys.readouterr().out
+
+
+def file_of(run: Path, record: dict[str, str]) -> Path:
+    return RunFolder(run).token_file(record["codec"], record["corpus"], record["clip"])
+
+
+def test_the_tables(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tokens", str(run), "--group-by", "corpus", "--out", str(run / "here")]) == 0
+    out = capsys.readouterr().out
+    row = next(line for line in out.splitlines() if line.startswith(f"| `{NAME}` | 1 | 4096 |"))
+    (found,) = gather(sources(run, "corpus"))
+    (of,) = found.statistics
+    assert f"| {of.tokens} † | {100 * of.utilisation:.1f} |" in row
+    assert "fewer than 10 tokens an entry" in out
+    with (run / "here" / "tokens.csv").open(newline="") as file:
+        values = {
+            (row["codebook"], row["quantity"]): float(row["value"]) for row in csv.DictReader(file) if row["value"]
+        }
+    assert values["0", "entropy_bits"] == pytest.approx(of.entropy_bits)
+    assert values["all", "huffman_bps"] == pytest.approx(found.bitrates.huffman_bps)
+    assert {path.suffix for path in (run / "here").glob("entries.*")} == {".png", ".pdf", ".svg"}
+    assert "opus" not in out
+
+
+def test_runs_without_tokens_are_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(InvalidRun, match="no records of a codec with tokens"):
+        sources(run, codecs=lambda name: name.startswith("opus"))
+    for path in files(run):
+        path.unlink()
+    assert main(["tokens", str(run)]) == 2
+    assert "--no-tokens" in capsys.readouterr().err
+    assert main(["tokens", str(run), "--jobs", "0"]) == 2
+
+
+def test_predictions_are_of_clips_never_seen(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (of,) = sources(run)
+    names = sorted(source.cluster for source in of.clips)
+    monkeypatch.setattr("codeczoo.benchmarks.token_prediction.is_held_out", lambda cluster: cluster == names[0])
+    found = predict(of)
+    held_out = [source for source in of.clips if source.cluster == names[0]]
+    learnt = [source for source in of.clips if source.cluster != names[0]]
+    streams = [(source.codes() or [])[0] for source in held_out]
+    assert [prediction.order for prediction in found] == [1, 2, 3]
+    for prediction in found:
+        model = NGram(4096, prediction.order, [(source.codes() or [])[0] for source in learnt])
+        bits = np.concatenate([model.bits(stream) for stream in streams])
+        assert prediction.bits_a_token == pytest.approx(bits.mean())
+        assert prediction.bits_a_second == pytest.approx(bits.sum() / sum(source.seconds for source in held_out))
+        assert (prediction.held_out_tokens, prediction.learnt_tokens) == (
+            len(bits),
+            sum(len((source.codes() or [])[0]) for source in learnt),
+        )
+    monkeypatch.setattr("codeczoo.benchmarks.token_prediction.is_held_out", lambda cluster: False)
+    assert predict(of) == ()
+
+
+def test_a_fifth_of_the_speakers_is_held_out() -> None:
+    held_out = [is_held_out(f"('set', 'speaker-{number}')") for number in range(4000)]
+    assert 0.18 < np.mean(held_out) < 0.22
+    assert not any(is_held_out(str(number), 0.0) for number in range(50))
+    assert all(is_held_out(str(number), 1.0) for number in range(50))
