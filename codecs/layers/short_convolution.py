@@ -5,7 +5,7 @@ Six are enough: outputs = A [(G kernel) * (B inputs)], with constant matrices A,
 product over channels and `*` pairs six of them, so a layer 768 channels wide takes 0.57 of the time. The price is
 rounding: 1e-6 of the output where the plain sum has 2e-7. That is for synthesis alone, where no token depends on it.
 
-Used without gradients, in float32 on a CPU, on at least `FEWEST_FRAMES`; otherwise this is `nn.Conv1d`.
+Used by weights that do not learn, in float32 on a CPU, on at least `FEWEST_FRAMES`; otherwise this is `nn.Conv1d`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ class ShortConv1d(nn.Conv1d):
         self._kernels_of: tuple[int, int] | None = None
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - its name in the base class
-        plain = torch.is_grad_enabled() or self.weight.is_inference() or input.shape[-1] < FEWEST_FRAMES
+        # What was made of a weight that learns is soon wrong: PyTorch's fused optimisers change it without a trace.
+        learns = self.weight.requires_grad or torch.is_grad_enabled()
+        plain = learns or self.weight.is_inference() or input.shape[-1] < FEWEST_FRAMES
         if plain or input.device.type != "cpu" or input.dtype != torch.float32 or torch.is_autocast_enabled("cpu"):
             return super().forward(input)
         batch, channels, frames = input.shape

@@ -11,8 +11,9 @@ from codeczoo.codecs.layers.short_convolution import FEWEST_FRAMES, ShortConv1d
 
 @pytest.fixture
 def layer() -> ShortConv1d:
+    """Frozen, as in a model that infers."""
     torch.manual_seed(0)
-    return ShortConv1d(48, 40)
+    return ShortConv1d(48, 40).requires_grad_(False)
 
 
 def exact(layer: ShortConv1d, x: torch.Tensor) -> torch.Tensor:
@@ -57,7 +58,21 @@ def test_it_follows_its_weight(layer: ShortConv1d) -> None:
         assert lower(x.to(torch.bfloat16)).dtype == torch.bfloat16
 
 
+@pytest.mark.parametrize("fused", [False, True])
+def test_one_that_learns_is_never_behind(layer: ShortConv1d, fused: bool) -> None:
+    """A fused optimiser changes weights without a trace; validation between its steps must hear them all the same."""
+    layer.requires_grad_()
+    optimiser = torch.optim.AdamW(layer.parameters(), lr=0.1, fused=fused)
+    x = torch.randn(1, 48, 80)
+    for _ in range(3):
+        layer(x).square().sum().backward()
+        optimiser.step()
+        with torch.no_grad():
+            torch.testing.assert_close(layer(x).double(), exact(layer, x), rtol=0, atol=1e-4)
+
+
 def test_gradients_are_those_of_the_convolution(layer: ShortConv1d) -> None:
+    layer.requires_grad_()
     x = torch.randn(1, 48, 80, requires_grad=True)
     layer(x).square().sum().backward()
     found = layer.weight.grad

@@ -20,7 +20,8 @@ from codeczoo.codecs.training.facts import ClipSet
 from codeczoo.codecs.training.recipe import Recipe
 from codeczoo.codecs.training.running import Running
 from codeczoo.codecs.training.trainer import Trainer
-from codeczoo.codecs.training.validation import Validation
+from codeczoo.codecs.training.validation import Validation, validate
+from codeczoo.codecs.wavtokenizer import WavTokenizer
 
 CPU = Running(device="cpu", tensorboard=False)
 
@@ -107,6 +108,22 @@ def test_it_learns_uses_its_codebook_and_exports_what_decodes(
     encoded = codec.encode(audio)
     assert encoded.codes[0].shape == (1, -(-3000 // 160))
     assert codec.decode(encoded).shape == (1, 1, 3000)
+
+
+def test_validation_hears_the_model_as_it_is_then(small_recipe: Recipe, voice_clips: ClipSet, tmp_path: Path) -> None:
+    """What several validations in one process say is what the exported model says. Crops are long enough for the
+    layers that keep what they made of their weights."""
+    # Of a short convolution's 64 frames and more.
+    long = replace(small_recipe.data, seconds=0.8)
+    fast = replace(small_recipe.optimiser, learning_rate=5e-3)
+    recipe = replace(small_recipe, steps=24, data=long, optimiser=fast)
+    validation = Validation(validation_crops(voice_clips, recipe.crops)[:3])
+    trainer = Trainer(recipe, voice_clips, tmp_path, CPU, validation)
+    ended = trainer.run()
+    model = WavTokenizer.from_checkpoint(tmp_path / "model.safetensors")
+    alone = validate(model, validation, recipe.crops, trainer.accelerator)
+    assert alone.scores["mel"] == pytest.approx(ended.scores["mel"], rel=1e-4)
+    assert alone.scores["perplexity"] == ended.scores["perplexity"]
 
 
 def test_accumulated_parts_are_one_batch(small_recipe: Recipe, voice_clips: ClipSet, tmp_path: Path) -> None:
