@@ -20,7 +20,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from codeczoo.codecs.quantizers.vector import UpdateOrder
 from codeczoo.codecs.training import recipe as recipes
@@ -29,10 +29,10 @@ from codeczoo.codecs.training.clips import find, split
 from codeczoo.codecs.training.crops import validation_crops
 from codeczoo.codecs.training.facts import ClipSet, describe
 from codeczoo.codecs.training.recipe import Recipe
-from codeczoo.codecs.training.running import Running
-from codeczoo.codecs.training.trainer import Trainer
+from codeczoo.codecs.training.running import Device
 from codeczoo.codecs.training.validation import Validation
 
+from .training_runs import train
 from .training_validation import ZooScores
 
 ORDERS: dict[str, UpdateOrder] = {"ours": "ema_first", "published": "reference"}
@@ -42,8 +42,6 @@ _SHOWN = (
     ("validation/mel_distance", "mel distance of held-out crops (nats)"),
 )
 
-Device = Literal["auto", "cpu", "cuda"]
-
 
 def learn(recipe: Recipe, training: ClipSet, held_out: ClipSet, out: Path, device: Device) -> dict[str, list[Any]]:
     """Train in both orders; the scalars of each."""
@@ -51,7 +49,7 @@ def learn(recipe: Recipe, training: ClipSet, held_out: ClipSet, out: Path, devic
     found: dict[str, list[Any]] = {}
     for name, order in ORDERS.items():
         made = replace(recipe, codebook=replace(recipe.codebook, update_order=order))
-        Trainer(made, training, out / name, Running(device=device, tensorboard=False), validation).run()
+        train(made, training, out / name, device, validation)
         found[name] = train_log.read(out / name)
     return found
 

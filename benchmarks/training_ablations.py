@@ -40,12 +40,12 @@ from codeczoo.codecs.training.crops import Crop, CropSettings, validation_crops
 from codeczoo.codecs.training.facts import ClipSet, describe
 from codeczoo.codecs.training.loader import validation_batches
 from codeczoo.codecs.training.recipe import Recipe
-from codeczoo.codecs.training.running import Device, Running
-from codeczoo.codecs.training.trainer import Trainer
+from codeczoo.codecs.training.running import Device
 from codeczoo.codecs.training.validation import Validation
 
 from .ablation_figure import draw
 from .report.bootstrap import mean_interval
+from .training_runs import train
 from .training_validation import USUAL, ZooScores
 
 BASE = "base"
@@ -103,11 +103,11 @@ def variants(recipe: Recipe, codebooks: Sequence[int] = CODEBOOKS) -> dict[str, 
     return found
 
 
-def train(models: Mapping[str, Recipe], training: ClipSet, held_out: ClipSet, out: Path, device: Device) -> None:
+def train_all(models: Mapping[str, Recipe], training: ClipSet, held_out: ClipSet, out: Path, device: Device) -> None:
     """Train every model to its end, one after the other."""
     for name, recipe in models.items():
         validation = Validation(validation_crops(held_out, recipe.crops), examples=0)
-        Trainer(recipe, training, out / name, Running(device=device, tensorboard=False), validation).run()
+        train(recipe, training, out / name, device, validation)
 
 
 def measure(name: str, model: Path, crops: Sequence[Crop], settings: CropSettings) -> tuple[list[Scored], Use]:
@@ -200,7 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     measured = describe(held_out[::step][: options.clips])
     models = variants(recipe, options.codebooks)
     runs = options.out / "runs"
-    train(models, describe(training), measured, runs, options.device)
+    train_all(models, describe(training), measured, runs, options.device)
     settings = replace(recipe.crops, seconds=CROP_S)
     crops = validation_crops(measured, settings)
     found = {name: measure(name, runs / name / "model.safetensors", crops, settings) for name in models}

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +22,7 @@ from codeczoo.benchmarks.errors import BenchmarkError
 from codeczoo.benchmarks.training_validation import ZooScores, decisive
 from codeczoo.codecs.resampling import resample
 from codeczoo.codecs.training import recipe as recipes
+from codeczoo.codecs.training.trainer import Ended, Trainer
 
 RECIPE = """\
 extends = "tiny"
@@ -201,6 +205,26 @@ def test_two_orders_of_updates(recipe: Path, data: Path, tmp_path: Path) -> None
     shown = {(row["order"], row["step"]) for row in rows if row["quantity"] == "validation/utilisation"}
     assert shown == {("ours", "3"), ("ours", "6"), ("published", "3"), ("published", "6")}
     assert (out / "codebook_learning.png").stat().st_size > 10_000
+
+
+def test_an_experiment_that_is_stopped_begins_no_other_training(
+    recipe: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked to end while it learns in one order, it must not go on to the other."""
+    out = tmp_path / "orders"
+    options = ["--data", str(data), "--out", str(out), "--recipe", str(recipe), "--device", "cpu", "--hold-out", "0.3"]
+    begins = Trainer.run
+
+    def stopped(trainer: Trainer, until: int | None = None) -> Ended:
+        # Not before the training listens for it.
+        threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        return begins(trainer, until)
+
+    monkeypatch.setattr(Trainer, "run", stopped)
+    with pytest.raises(SystemExit) as ended:
+        codebook_learning.main([*options, "--validation-clips", "2", "--set", "steps=2000"])
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert sorted(path.name for path in out.iterdir()) == ["ours"]
 
 
 def test_curves_of_runs(tmp_path: Path) -> None:
