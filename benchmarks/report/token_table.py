@@ -1,7 +1,4 @@
-"""The tables of token statistics: how codebooks are used, what their tokens cost, how well they are predicted.
-
-The first two hold what TAAE's Table 9 (appendix A.8) does.
-"""
+"""The tables of token statistics: how codebooks are used, and what their tokens cost (TAAE's Table 9, appendix A.8)."""
 
 from __future__ import annotations
 
@@ -75,40 +72,6 @@ def bitrates(found: Sequence[CodecTokens]) -> Table:
     return Table("What tokens cost", head, 1, tuple(_sections(found, _bitrate_rows)), notes)
 
 
-def predictions(found: Sequence[Prediction]) -> Table:
-    """A row a codec, a column an order."""
-    orders = sorted({of.order for of in found})
-    head = ("Model", *(f"{order}-gram (bits/token)" for order in orders), "Best (bps)", "Learnt from", "Held out")
-    sections: list[Section] = []
-    for group in dict.fromkeys(of.group for of in found):
-        rows: list[Cells] = []
-        for codec in dict.fromkeys(of.codec for of in found if of.group == group):
-            by_order = {of.order: of for of in found if (of.group, of.codec) == (group, codec)}
-            best = min(by_order.values(), key=lambda of: of.bits_a_token)
-            cells = (_predicted(by_order[order]) if order in by_order else NOTHING for order in orders)
-            rows.append(
-                (
-                    TextCell(codec, is_name=True),
-                    *map(TextCell, cells),
-                    TextCell(f"{best.bits_a_second:.0f}"),
-                    TextCell(str(best.learnt_tokens)),
-                    TextCell(str(best.held_out_tokens)),
-                )
-            )
-        sections.append(Section(group, tuple(rows), ()))
-    notes = (
-        "What a token of clips never seen costs a model that knows the tokens before it: bits, with half the 95 % "
-        "interval over speakers or clips. 1-gram: how often tokens occur, alone. Codebooks are one stream, frame by "
-        "frame. With more tokens to learn from all numbers fall, those of long contexts and large codebooks most.",
-    )
-    return Table("How well tokens are predicted", head, 1, tuple(sections), notes)
-
-
-def _predicted(of: Prediction) -> str:
-    half = "" if of.interval is None else f" ± {(of.interval[1] - of.interval[0]) / 2:.2f}"
-    return f"{of.bits_a_token:.2f}{half}"
-
-
 def csv_text(found: Sequence[CodecTokens], predicted: Sequence[Prediction] = ()) -> str:
     """Everything, tidy: a line a (group, codec, codebook, quantity); codebook `all` for what is of all together."""
     lines: list[tuple[str, ...]] = [_CSV_HEAD]
@@ -123,9 +86,12 @@ def csv_text(found: Sequence[CodecTokens], predicted: Sequence[Prediction] = ())
         lines.append((codec.group, codec.codec, "all", "clips", number(codec.clips)))
         lines.append((codec.group, codec.codec, "all", "clips_not_counted", number(codec.not_counted)))
     for of in predicted:
-        name = f"ngram_{of.order}"
-        lines.append((of.group, of.codec, "all", f"{name}_bits_a_token", number(of.bits_a_token)))
-        lines.append((of.group, of.codec, "all", f"{name}_bps", number(of.bits_a_second)))
+        for quantity in ("bits_a_token", "bits_a_second", "learnt_tokens", "held_out_tokens", "steps", "parameters"):
+            value = getattr(of, quantity)
+            if value is not None:
+                lines.append((of.group, of.codec, "all", f"{of.model}_{quantity}", number(value)))
+        for side, value in zip(("low", "high"), of.interval or (), strict=False):
+            lines.append((of.group, of.codec, "all", f"{of.model}_bits_a_token_{side}", number(value)))
     return as_csv(lines)
 
 
