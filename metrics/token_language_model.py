@@ -57,9 +57,10 @@ class TransformerRecipe:
     average: float = 0.98
     validate_every: int = 25
     """Steps."""
-    validation_windows: int = 64
+    validation_windows: int = 32
     """At most so many windows of `context` steps, evenly chosen, are measured each time."""
-    patience: int = 8
+    patience: int = 4
+    """Measurements."""
     most_steps: int = 2000
     seed: int = 0
 

@@ -92,6 +92,7 @@ def run(options: argparse.Namespace) -> int:
         (out / f"{name}.tex").write_text(writers.latex(table, f"tab:{name}"), encoding="utf-8")
         print(text)
     (out / "tokens.csv").write_text(token_table.csv_text(found, predicted), encoding="utf-8")
+    (out / "histogram.csv").write_text(token_table.histogram_text(found), encoding="utf-8")
     token_figure.draw(found, [out / f"entries.{suffix}" for suffix in ("png", "pdf", "svg")])
     utilisation_figure.draw(found, [out / f"utilisation.{suffix}" for suffix in ("png", "pdf", "svg")])
     print(out)

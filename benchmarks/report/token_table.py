@@ -37,12 +37,13 @@ def codebooks(found: Sequence[CodecTokens]) -> Table:
         "Normalised, corrected",
         "Perplexity",
         "Entropy given the last (bits)",
+        "Pairs seen (%)",
     )
     notes = [
         "Normalised: entropy over log2 of the entries (TAAE, appendix A.8). Corrected: for entries that so few tokens "
         "do not show, by Chao and Shen (entropy) and by Chao (used entries).",
-        "Entropy given the last token: – where more than a tenth of the pairs to come would be new ones, so that it "
-        "would be that of these clips and not of the codec.",
+        "Entropy given the last token of the codebook: corrected, and – where more than a tenth of the pairs to come "
+        "would be new ones (pairs seen, by Good and Turing): it would be that of these clips and not of the codec.",
     ]
     few = [codec.codec for codec in found if any(not of.enough for of in codec.statistics)]
     if few:
@@ -64,12 +65,17 @@ def bitrates(found: Sequence[CodecTokens]) -> Table:
         "Huffman coded (bps)",
         "Saved (%)",
     )
-    notes = (
+    notes = [
         "Nominal: log2 of the entries a token. Packed: whole bits a token. Entropy coded: the bound for a code that "
         "knows how often entries occur in these clips. Huffman coded: what such a code of whole bits really writes; "
         "saved: against nominal. Codes are made for these very clips and not paid for.",
-    )
-    return Table("What tokens cost", head, 1, tuple(_sections(found, _bitrate_rows)), notes)
+    ]
+    if any(not of.enough for codec in found for of in codec.statistics):
+        notes.append(
+            f"{FEW} fewer than {TOKENS_AN_ENTRY} tokens an entry: codes made for so few tokens save more than they "
+            "would on other clips."
+        )
+    return Table("What tokens cost", head, 1, tuple(_sections(found, _bitrate_rows)), tuple(notes))
 
 
 def csv_text(found: Sequence[CodecTokens], predicted: Sequence[Prediction] = ()) -> str:
@@ -95,6 +101,16 @@ def csv_text(found: Sequence[CodecTokens], predicted: Sequence[Prediction] = ())
     return as_csv(lines)
 
 
+def histogram_text(found: Sequence[CodecTokens]) -> str:
+    """How often each entry occurred, a line a (group, codec, codebook, entry) that did: WavTokenizer's Figure 2a."""
+    lines: list[tuple[str, ...]] = [("group", "codec", "codebook", "entry", "tokens")]
+    for codec in found:
+        for index, counts in enumerate(codec.counts):
+            for entry in counts.counts.nonzero()[0].tolist():
+                lines.append((codec.group, codec.codec, str(index), str(entry), str(counts.counts[entry])))
+    return as_csv(lines)
+
+
 def _quantities(of: TokenStatistics) -> Iterator[tuple[str, float | None]]:
     yield "entries", of.entries
     yield "tokens", of.tokens
@@ -105,7 +121,9 @@ def _quantities(of: TokenStatistics) -> Iterator[tuple[str, float | None]]:
     yield "normalised_entropy", of.normalised_entropy
     yield "normalised_entropy_corrected", of.normalised_entropy_corrected
     yield "perplexity", of.perplexity
+    yield "perplexity_corrected", of.perplexity_corrected
     yield "conditional_entropy_bits", of.conditional_entropy_bits
+    yield "conditional_entropy_corrected_bits", of.conditional_entropy_corrected_bits
     yield "pair_coverage", of.pair_coverage
 
 
@@ -124,7 +142,7 @@ def _sections(found: Sequence[CodecTokens], rows: Callable[[CodecTokens], Iterat
 def _codebook_rows(codec: CodecTokens) -> Iterator[Cells]:
     for index, of in enumerate(codec.statistics):
         known = of.pair_coverage is not None and of.pair_coverage >= _PAIRS_SEEN
-        conditional = of.conditional_entropy_bits if known else None
+        conditional = of.conditional_entropy_corrected_bits if known else None
         yield (
             TextCell(codec.codec, is_name=True),
             TextCell(str(index + 1)),
@@ -137,6 +155,7 @@ def _codebook_rows(codec: CodecTokens) -> Iterator[Cells]:
             TextCell(f"{of.normalised_entropy_corrected:.3f}"),
             TextCell(f"{of.perplexity:.0f}"),
             TextCell(NOTHING if conditional is None else f"{conditional:.2f}"),
+            TextCell(NOTHING if of.pair_coverage is None else f"{100 * of.pair_coverage:.1f}"),
         )
 
 
@@ -144,7 +163,7 @@ def _bitrate_rows(codec: CodecTokens) -> Iterator[Cells]:
     rates = codec.bitrates
     yield (
         TextCell(codec.codec, is_name=True),
-        TextCell(str(codec.clips)),
+        TextCell(str(codec.clips), mark="" if all(of.enough for of in codec.statistics) else FEW),
         *(TextCell(f"{rate:.0f}") for rate in (rates.nominal_bps, rates.packed_bps, rates.entropy_bps)),
         TextCell(f"{rates.huffman_bps:.0f}"),
         TextCell(f"{100 * (1 - rates.huffman_bps / rates.nominal_bps):.1f}" if rates.nominal_bps else NOTHING),

@@ -108,6 +108,9 @@ def test_the_tables(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
             (row["codebook"], row["quantity"]): float(row["value"]) for row in csv.DictReader(file) if row["value"]
         }
     assert values["0", "entropy_bits"] == pytest.approx(of.entropy_bits)
+    with (run / "here" / "histogram.csv").open(newline="") as file:
+        histogram = {int(row["entry"]): int(row["tokens"]) for row in csv.DictReader(file)}
+    assert histogram == {entry: int(n) for entry, n in enumerate(found.counts[0].counts) if n}
     assert values["all", "huffman_bps"] == pytest.approx(found.bitrates.huffman_bps)
     assert {path.suffix for path in (run / "here").glob("entries.*")} == {".png", ".pdf", ".svg"}
     assert {path.suffix for path in (run / "here").glob("utilisation.*")} == {".png", ".pdf", ".svg"}
