@@ -17,8 +17,9 @@ is measured.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,7 +107,7 @@ def predict(of: CodecSources, models: Sequence[str] = MODELS, orders: Sequence[i
     if "ngram" in models:
         learnt = [interleaved(clip.codes, of.sizes) for clip in (*sides.learnt, *sides.validation)]
         for order in orders:
-            model = NGram(sum(of.sizes), order, learnt)
+            model = NGram(of.sizes, order, learnt)
             costs = [model.bits(interleaved(clip.codes, of.sizes)) for clip in sides.held_out]
             made.append(_prediction(of, sides, costs, f"ngram_{order}", f"ngram|witten_bell|order:{order}"))
     if "transformer" in models:
@@ -117,6 +118,38 @@ def predict(of: CodecSources, models: Sequence[str] = MODELS, orders: Sequence[i
         costs = [np.concatenate(model.bits(clip.codes)) for clip in sides.held_out]
         made.append(_prediction(of, sides, costs, "transformer", recipe.identity, model))
     return tuple(made)
+
+
+def predict_all(
+    found: Sequence[CodecSources], models: Sequence[str], jobs: int = 1, done: Callable[[str], None] = lambda name: None
+) -> tuple[tuple[Prediction, ...], dict[tuple[str, str], str]]:
+    """Predictions of many, in as many processes, in their order; and why there are none of a (group, codec). `done` is
+    told of each codec. Raises BenchmarkError."""
+    predicted: list[Prediction] = []
+    left_out: dict[tuple[str, str], str] = {}
+    for of, made in zip(found, _each(found, models, jobs), strict=True):
+        if isinstance(made, str):
+            left_out[of.group, of.codec] = made
+        else:
+            predicted += made
+        done(of.codec)
+    return tuple(predicted), left_out
+
+
+def _each(found: Sequence[CodecSources], models: Sequence[str], jobs: int) -> Iterable[tuple[Prediction, ...] | str]:
+    if jobs == 1 or len(found) == 1:
+        return (_predict_or_reason(of, models) for of in found)
+    from joblib import Parallel, delayed
+
+    made: Any = Parallel(n_jobs=jobs, return_as="generator")(delayed(_predict_or_reason)(of, models) for of in found)
+    return made
+
+
+def _predict_or_reason(of: CodecSources, models: Sequence[str]) -> tuple[Prediction, ...] | str:
+    try:
+        return predict(of, models)
+    except Undefined as reason:
+        return f"not predicted: {reason}"
 
 
 def _prediction(

@@ -159,11 +159,13 @@ class TokenTransformer:
             optimiser.step()
             averaged.update_parameters(network)
             if step % recipe.validate_every == 0:
-                found = self._mean_bits(averaged.module, windows)
+                candidate = averaged.module
+                assert isinstance(candidate, TokenNetwork)
+                found = self._mean_bits(candidate, windows)
                 logger.debug("step %d: %.4f bits a token of validation, best %.4f", step, found, best)
                 if found < best:
                     best, best_step = found, step
-                    weights = copy.deepcopy(averaged.module.state_dict())
+                    weights = copy.deepcopy(candidate.state_dict())
                 elif step >= best_step + recipe.patience * recipe.validate_every:
                     break
         network.load_state_dict(weights)

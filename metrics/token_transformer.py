@@ -36,6 +36,10 @@ class TransformerSize:
 class TokenNetwork(nn.Module):
     """Grids of tokens to logits."""
 
+    none: Tensor
+    begins: Tensor
+    rotation: Tensor
+
     def __init__(self, sizes: Sequence[int], size: TransformerSize) -> None:
         super().__init__()
         self.sizes = tuple(sizes)

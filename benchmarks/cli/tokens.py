@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +42,7 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: RUN/report/tokens)")
     parser.add_argument("--codecs", nargs="+", metavar="PATTERN", help="only operating points that match")
     parser.add_argument("--group-by", choices=("corpus", "domain", "dataset"), help="default: domain, if several")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes that count (default 1)")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (default 1)")
     parser.add_argument(
         "--predict",
         nargs="+",
@@ -81,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
                 stream_bits(of, counted[of.codec, of.group])
     out: Path = options.out or options.run_folder / "report" / "tokens"
     out.mkdir(parents=True, exist_ok=True)
-    predicted, left_out = _predictions(of_run, [] if models == ["none"] else models)
+    predicted, left_out = _predictions(of_run, [] if models == ["none"] else models, options.jobs)
     tables = {"codebooks": token_table.codebooks(found), "bitrates": token_table.bitrates(found)}
     if predicted or left_out:
         tables["predictions"] = prediction_table.predictions(predicted, found, left_out)
@@ -100,22 +100,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _predictions(
-    of_run: Sequence[CodecSources], models: Sequence[str]
-) -> tuple[list[Prediction], dict[tuple[str, str], str]]:
+    of_run: Sequence[CodecSources], models: Sequence[str], jobs: int
+) -> tuple[Sequence[Prediction], Mapping[tuple[str, str], str]]:
     """Of every codec and group; and why there are none, by (group, codec)."""
     if not models:
-        return [], {}
+        return (), {}
     from codeczoo.benchmarks.cli.progress import Bar
-    from codeczoo.benchmarks.token_prediction import predict
-    from codeczoo.metrics import Undefined
+    from codeczoo.benchmarks.token_prediction import predict_all
 
-    predicted: list[Prediction] = []
-    left_out: dict[tuple[str, str], str] = {}
     with Bar(len(of_run), "codec") as bar:
-        for of in of_run:
-            try:
-                predicted += predict(of, models)
-            except Undefined as reason:
-                left_out[of.group, of.codec] = f"not predicted: {reason}"
-            bar.advance(of.codec, 1)
-    return predicted, left_out
+        return predict_all(of_run, models, jobs, lambda name: bar.advance(name, 1))
