@@ -107,7 +107,7 @@ class NGram:
             raise MetricError(f"The tokens of {len(self.sizes)} codebooks take turns (`interleaved`); these do not.")
         return found.astype(np.int64)
 
-    def _turns(self, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _turns(self, tokens: Codes) -> NDArray[np.int64]:
         """The codebook of each token."""
         return np.arange(len(tokens)) % len(self.sizes)
 

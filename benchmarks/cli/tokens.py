@@ -41,6 +41,7 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument("run_folder", type=Path, metavar="RUN", help="run folder of codeczoo bench")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: RUN/report/tokens)")
     parser.add_argument("--codecs", nargs="+", metavar="PATTERN", help="only operating points that match")
+    parser.add_argument("--groups", nargs="+", metavar="PATTERN", help="only groups (of --group-by) that match")
     parser.add_argument("--group-by", choices=("corpus", "domain", "dataset"), help="default: domain, if several")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (default 1)")
     parser.add_argument(
@@ -56,8 +57,6 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def run(options: argparse.Namespace) -> int:
     """Count, write, print the tables."""
-    import fnmatch
-
     from codeczoo.benchmarks.errors import BenchmarkError
     from codeczoo.benchmarks.report import prediction_table, token_figure, token_table, utilisation_figure, writers
     from codeczoo.benchmarks.token_corpus import gather, sources, stream_bits
@@ -67,12 +66,13 @@ def run(options: argparse.Namespace) -> int:
     models = list(dict.fromkeys(options.predict))
     if "none" in models and len(models) > 1:
         raise BenchmarkError(f"--predict none goes with no other model; got {' '.join(models)}.")
-    patterns = options.codecs or ["*"]
-    of_run = sources(
-        options.run_folder,
-        options.group_by,
-        lambda name: any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns),
-    )
+    of_run = [
+        of
+        for of in sources(options.run_folder, options.group_by, lambda name: _matches(name, options.codecs))
+        if _matches(of.group, options.groups)
+    ]
+    if not of_run:
+        raise BenchmarkError(f"{options.run_folder} holds no group that matches {' '.join(options.groups)}.")
     found = gather(of_run, options.jobs)
     if not options.no_stream:
         counted = {(codec.codec, codec.group): codec for codec in found}
@@ -97,6 +97,12 @@ def run(options: argparse.Namespace) -> int:
     utilisation_figure.draw(found, [out / f"utilisation.{suffix}" for suffix in ("png", "pdf", "svg")])
     print(out)
     return 0
+
+
+def _matches(name: str, patterns: Sequence[str] | None) -> bool:
+    import fnmatch
+
+    return patterns is None or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _predictions(

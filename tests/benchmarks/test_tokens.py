@@ -125,6 +125,8 @@ def test_runs_without_tokens_are_refused(run: Path, capsys: pytest.CaptureFixtur
     assert main(["tokens", str(run)]) == 2
     assert "--no-tokens" in capsys.readouterr().err
     assert main(["tokens", str(run), "--jobs", "0"]) == 2
+    assert main(["tokens", str(run), "--groups", "music"]) == 2
+    assert "no group that matches music" in capsys.readouterr().err
 
 
 def test_predictions_are_of_clips_never_seen(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
