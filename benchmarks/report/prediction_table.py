@@ -83,16 +83,16 @@ def _notes(found: Sequence[Prediction]) -> list[str]:
         "What a token of speakers (or clips) never learnt from costs a model that knows the tokens before it: bits, "
         "with half the 95 % interval over speakers or clips. 1-gram: how often tokens occur, alone. n-gram models take "
         "codebooks as one stream, frame by frame; the transformer by the delay pattern.",
-        "Nominal and entropy coded are of all clips together; the code of the latter is made for these very clips, "
-        "those of the models for others, so that even a 1-gram costs more.",
+        "Nominal and entropy coded are of all clips together: the code of the latter is made for these very clips, the "
+        "models for others than those they are tried on.",
         "With more tokens to learn from all numbers fall, those of long contexts and large codebooks most.",
     ]
     trained = [of for of in found if of.steps is not None]
     if trained:
         steps = sorted({of.steps for of in trained if of.steps is not None})
         notes.append(
-            f"Transformer: {trained[0].identity.replace('|', ', ')}; steps of training, by validation: "
-            f"{steps[0]} to {steps[-1]}."
+            f"Transformer: {trained[0].identity.removeprefix('transformer|').replace('|', ', ')}; steps of training, "
+            f"by validation: {steps[0]} to {steps[-1]}."
         )
     if any(not of.enough for of in found):
         notes.append(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,8 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from codeczoo.benchmarks.token_corpus import CodecTokens
 
-_SPREAD = 0.35
-"""Octaves over which the marks of codebooks of one size are spread."""
+_SPREAD = 0.2
+"""Share of the axis over which the marks of codebooks of one size are spread."""
 
 
 def draw(found: Sequence[CodecTokens], paths: Sequence[Path]) -> None:
@@ -27,13 +29,15 @@ def draw(found: Sequence[CodecTokens], paths: Sequence[Path]) -> None:
     colours = {codec: plt.get_cmap("tab20" if len(codecs) > 10 else "tab10")(at) for at, codec in enumerate(codecs)}
     shapes = dict(zip(groups, "osD^vP*X" * len(groups), strict=False))
     figure, panels = plt.subplots(1, 2, figsize=(10.5, 4.2), layout="constrained", sharex=True)
-    sizes: set[int] = set()
+    sizes = sorted({of.entries for codec in found for of in codec.counts})
+    octaves = [math.log2(after / before) for before, after in itertools.pairwise(sizes)]
+    spread = min(_SPREAD * sum(octaves), 0.8 * min(octaves)) if octaves else 1.0
     for at, codec in enumerate(found):
-        # Codecs of one size stand side by side, and so do the codebooks of one.
-        shift = _SPREAD * ((at + 0.5) / len(found) - 0.5)
         for of in codec.statistics:
-            x = of.entries * 2**shift
-            sizes.add(of.entries)
+            # Codecs of one size stand side by side.
+            beside = [at for at, other in enumerate(found) if any(book.entries == of.entries for book in other.counts)]
+            place = (beside.index(at) + 0.5) / len(beside) - 0.5
+            x = of.entries * 2 ** (spread * place)
             values = (
                 (of.utilisation, of.utilisation_corrected),
                 (of.normalised_entropy, of.normalised_entropy_corrected),
@@ -47,8 +51,8 @@ def draw(found: Sequence[CodecTokens], paths: Sequence[Path]) -> None:
                 )
     for panel, name in zip(panels, ("entries that occur (%)", "normalised entropy (%)"), strict=True):
         panel.set_xscale("log", base=2)
-        panel.set_xticks(sorted(sizes), [str(size) for size in sorted(sizes)])
-        panel.set_xlim(min(sizes) / 1.6, max(sizes) * 1.6)
+        panel.set_xticks(sizes, [str(size) for size in sizes])
+        panel.set_xlim(sizes[0] * 2 ** (-0.8 * spread), sizes[-1] * 2 ** (0.8 * spread))
         panel.minorticks_off()
         panel.set_ylim(0, 104)
         panel.set_xlabel("entries of the codebook")
