@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from codeczoo.metrics import MetricError
 from codeczoo.metrics.token_delay import delayed, undelayed
@@ -16,9 +14,10 @@ def test_the_pattern() -> None:
     assert grid.tolist() == [[0, 20, 30], [1, 3, 30], [2, 4, 6], [10, 5, 7], [10, 20, 8]]
 
 
-@given(st.integers(1, 6), st.integers(0, 9), st.integers(0, 2**31))
-def test_it_is_undone_exactly(codebooks: int, frames: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
+@pytest.mark.parametrize("codebooks", range(1, 7))
+@pytest.mark.parametrize("frames", [0, 1, 2, 5, 9])
+def test_it_is_undone_exactly(codebooks: int, frames: int) -> None:
+    rng = np.random.default_rng(10 * codebooks + frames)
     sizes = rng.integers(1, 40, codebooks).tolist()
     codes = [rng.integers(0, size, frames) for size in sizes]
     grid = delayed(codes, sizes)
