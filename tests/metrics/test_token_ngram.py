@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codeczoo.metrics import MetricError, Undefined
@@ -39,6 +39,7 @@ class Plain:
         return p
 
 
+@settings(deadline=None)
 @given(CLIPS, st.lists(st.integers(0, 3), min_size=1, max_size=10), st.integers(1, 4))
 def test_a_plain_model_says_the_same(clips: list[list[int]], heard: list[int], order: int) -> None:
     model, plain = NGram(4, order, [np.array(clip, int) for clip in clips]), Plain(4, order, clips)
@@ -46,6 +47,7 @@ def test_a_plain_model_says_the_same(clips: list[list[int]], heard: list[int], o
     np.testing.assert_allclose(model.bits(np.array(heard)), expected, rtol=1e-12)
 
 
+@settings(deadline=None)
 @given(CLIPS, st.lists(st.integers(0, 3), max_size=6), st.integers(1, 4))
 def test_probabilities_sum_to_1(clips: list[list[int]], before: list[int], order: int) -> None:
     model = NGram(4, order, [np.array(clip, int) for clip in clips])
