@@ -137,7 +137,10 @@ def stream_bits(of: CodecSources, counted: CodecTokens) -> int:
     codes = counted.huffman_codes
     written = 0
     for number, source in enumerate(of.clips):
-        for code, row in zip(codes, source.codes() or (), strict=False):
+        rows = source.codes()
+        if rows is None or len(rows) != len(codes):
+            continue
+        for code, row in zip(codes, rows, strict=True):
             stream, bits = code.encode(row)
             if number < _READ_BACK and not np.array_equal(code.decode(stream, len(row)), row):
                 raise BenchmarkError(f"The Huffman stream of {source.path} does not give its tokens back.")

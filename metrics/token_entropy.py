@@ -14,6 +14,7 @@ Beside the counted value there is a corrected one:
     entropy        Chao and Shen (2003): shares shrunk by the probability of what has not occurred (the share of tokens
                    that occurred once), each weighted by its chance of having occurred at all
     utilisation    Chao's (1984) number of entries, from those that occurred once and twice; at most K
+    conditional    Chao and Shen's entropy of pairs less that of their first tokens; between 0 and the corrected entropy
 
 `enough` says whether there are TOKENS_AN_ENTRY tokens an entry; below that a table must say so.
 """
@@ -49,6 +50,7 @@ class TokenStatistics:
     entropy_corrected_bits: float
     conditional_entropy_bits: float | None
     """None where no clip has two tokens."""
+    conditional_entropy_corrected_bits: float | None
     pair_coverage: float | None
     """Share of the pairs to come that have occurred already (Good and Turing): far below 1, the conditional entropy is
     that of the sample and not that of the source."""
@@ -67,6 +69,10 @@ class TokenStatistics:
         return 2.0**self.entropy_bits
 
     @property
+    def perplexity_corrected(self) -> float:
+        return 2.0**self.entropy_corrected_bits
+
+    @property
     def tokens_an_entry(self) -> float:
         return self.tokens / self.entries
 
@@ -81,10 +87,14 @@ def statistics(counts: TokenCounts) -> TokenStatistics:
     if not counts.tokens:
         raise Undefined("no tokens")
     first, _, pairs = counts.pairs()
-    conditional = None
+    corrected = min(entropy_corrected_bits(counts.counts), math.log2(counts.entries))
+    conditional = conditional_corrected = None
     if pairs.size:
-        before = np.bincount(first, weights=pairs, minlength=counts.entries)
+        before = np.bincount(first, weights=pairs, minlength=counts.entries).astype(np.int64)
         conditional = max(0.0, entropy_bits(pairs) - entropy_bits(before))
+        # What came before can only tell something of a token.
+        difference = entropy_corrected_bits(pairs) - entropy_corrected_bits(before)
+        conditional_corrected = min(max(0.0, difference), corrected)
     return TokenStatistics(
         entries=counts.entries,
         tokens=counts.tokens,
@@ -92,8 +102,9 @@ def statistics(counts: TokenCounts) -> TokenStatistics:
         utilisation=float(np.count_nonzero(counts.counts)) / counts.entries,
         utilisation_corrected=min(1.0, _chao_entries(counts.counts) / counts.entries),
         entropy_bits=entropy_bits(counts.counts),
-        entropy_corrected_bits=min(entropy_corrected_bits(counts.counts), math.log2(counts.entries)),
+        entropy_corrected_bits=corrected,
         conditional_entropy_bits=conditional,
+        conditional_entropy_corrected_bits=conditional_corrected,
         pair_coverage=_coverage(pairs) if pairs.size else None,
     )
 

@@ -9,7 +9,8 @@ context shorter by one predicts, the more so the more different tokens have foll
 down to a single token's share and, below it, 1 / K. Nothing has to be chosen, every token has a probability, and those
 of all tokens sum to 1. Before a clip's first token stand marks of its beginning.
 
-Several codebooks are one stream, frame by frame, codebook by codebook (`interleaved`).
+Several codebooks are one stream, frame by frame, codebook by codebook (`interleaved`). Whose turn it is, is known: it
+belongs to every context, the empty one included, and below that a token of a codebook has 1 / K of that codebook.
 """
 
 from __future__ import annotations
@@ -44,27 +45,29 @@ class _Level:
 class NGram:
     """Predicts a token of `entries` from the `order` - 1 before it."""
 
-    def __init__(self, entries: int, order: int, clips: Iterable[Codes]) -> None:
-        """Learns from the tokens `[N_i]` of clips. Raises MetricError; Undefined where there are no tokens."""
-        if order < 1 or entries < 1:
+    def __init__(self, entries: int | Sequence[int], order: int, clips: Iterable[Codes]) -> None:
+        """Learns from the tokens `[N_i]` of clips; of several codebooks, whose `entries` are given then, from their
+        tokens interleaved. Raises MetricError; Undefined where there are no tokens."""
+        self.sizes = (entries,) if isinstance(entries, int) else tuple(entries)
+        if order < 1 or min(self.sizes, default=0) < 1:
             raise MetricError(f"An n-gram model has an order and entries of 1 or more; got {order} and {entries}.")
-        self.entries = entries
+        self.entries = sum(self.sizes)
         self.order = order
         kept = [self._checked(clip) for clip in clips]
         kept = [clip for clip in kept if len(clip)]
         if not kept:
             raise Undefined("no tokens to learn from")
         tokens = np.concatenate(kept)
-        context = np.zeros(len(tokens), np.int64)
+        context = np.concatenate([self._turns(clip) for clip in kept])
         self._levels: list[_Level] = []
         for length in range(order):
             keys = context
             if length:
                 oldest = np.concatenate([self._before(clip, length) for clip in kept])
-                keys = context * (entries + 1) + oldest
+                keys = context * (self.entries + 1) + oldest
             contexts, context = np.unique(keys, return_inverse=True)
-            followed, counts = np.unique(context * entries + tokens, return_counts=True)
-            of = followed // entries
+            followed, counts = np.unique(context * self.entries + tokens, return_counts=True)
+            of = followed // self.entries
             self._levels.append(
                 _Level(
                     contexts,
@@ -78,9 +81,9 @@ class NGram:
     def bits(self, codes: Codes) -> NDArray[np.float64]:
         """What each token of a clip costs, `[N]`. Raises MetricError."""
         tokens = self._checked(codes)
-        probability = np.full(len(tokens), 1.0 / self.entries)
+        context = self._turns(tokens)
+        probability = 1.0 / np.asarray(self.sizes, np.float64)[context]
         # A context that was never met tells no more than the shorter one, and no longer one was met either.
-        context = np.zeros(len(tokens), np.int64)
         known = np.ones(len(tokens), bool)
         for length, level in enumerate(self._levels):
             keys = context * (self.entries + 1) + self._before(tokens, length) if length else context
@@ -99,7 +102,14 @@ class NGram:
             raise MetricError(f"The tokens of a clip are integers [N]; got {found.dtype} {list(found.shape)}.")
         if found.size and (found.min() < 0 or found.max() >= self.entries):
             raise MetricError(f"Tokens are 0 to {self.entries - 1}; got {found.min()} to {found.max()}.")
+        ends = np.cumsum(self.sizes)
+        if found.size and (np.searchsorted(ends, found, side="right") != self._turns(found)).any():
+            raise MetricError(f"The tokens of {len(self.sizes)} codebooks take turns (`interleaved`); these do not.")
         return found.astype(np.int64)
+
+    def _turns(self, tokens: Codes) -> NDArray[np.int64]:
+        """The codebook of each token."""
+        return np.arange(len(tokens)) % len(self.sizes)
 
     def _before(self, tokens: NDArray[np.int64], steps: int) -> NDArray[np.int64]:
         """The token so many steps before each; `entries` before a clip begins."""

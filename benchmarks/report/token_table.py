@@ -1,7 +1,4 @@
-"""The tables of token statistics: how codebooks are used, what their tokens cost, how well they are predicted.
-
-The first two hold what TAAE's Table 9 (appendix A.8) does.
-"""
+"""The tables of token statistics: how codebooks are used, and what their tokens cost (TAAE's Table 9, appendix A.8)."""
 
 from __future__ import annotations
 
@@ -40,12 +37,13 @@ def codebooks(found: Sequence[CodecTokens]) -> Table:
         "Normalised, corrected",
         "Perplexity",
         "Entropy given the last (bits)",
+        "Pairs seen (%)",
     )
     notes = [
         "Normalised: entropy over log2 of the entries (TAAE, appendix A.8). Corrected: for entries that so few tokens "
         "do not show, by Chao and Shen (entropy) and by Chao (used entries).",
-        "Entropy given the last token: – where more than a tenth of the pairs to come would be new ones, so that it "
-        "would be that of these clips and not of the codec.",
+        "Entropy given the last token of the codebook: corrected, and – where more than a tenth of the pairs to come "
+        "would be new ones (pairs seen, by Good and Turing): it would be that of these clips and not of the codec.",
     ]
     few = [codec.codec for codec in found if any(not of.enough for of in codec.statistics)]
     if few:
@@ -67,46 +65,17 @@ def bitrates(found: Sequence[CodecTokens]) -> Table:
         "Huffman coded (bps)",
         "Saved (%)",
     )
-    notes = (
+    notes = [
         "Nominal: log2 of the entries a token. Packed: whole bits a token. Entropy coded: the bound for a code that "
         "knows how often entries occur in these clips. Huffman coded: what such a code of whole bits really writes; "
         "saved: against nominal. Codes are made for these very clips and not paid for.",
-    )
-    return Table("What tokens cost", head, 1, tuple(_sections(found, _bitrate_rows)), notes)
-
-
-def predictions(found: Sequence[Prediction]) -> Table:
-    """A row a codec, a column an order."""
-    orders = sorted({of.order for of in found})
-    head = ("Model", *(f"{order}-gram (bits/token)" for order in orders), "Best (bps)", "Learnt from", "Held out")
-    sections: list[Section] = []
-    for group in dict.fromkeys(of.group for of in found):
-        rows: list[Cells] = []
-        for codec in dict.fromkeys(of.codec for of in found if of.group == group):
-            by_order = {of.order: of for of in found if (of.group, of.codec) == (group, codec)}
-            best = min(by_order.values(), key=lambda of: of.bits_a_token)
-            cells = (_predicted(by_order[order]) if order in by_order else NOTHING for order in orders)
-            rows.append(
-                (
-                    TextCell(codec, is_name=True),
-                    *map(TextCell, cells),
-                    TextCell(f"{best.bits_a_second:.0f}"),
-                    TextCell(str(best.learnt_tokens)),
-                    TextCell(str(best.held_out_tokens)),
-                )
-            )
-        sections.append(Section(group, tuple(rows), ()))
-    notes = (
-        "What a token of clips never seen costs a model that knows the tokens before it: bits, with half the 95 % "
-        "interval over speakers or clips. 1-gram: how often tokens occur, alone. Codebooks are one stream, frame by "
-        "frame. With more tokens to learn from all numbers fall, those of long contexts and large codebooks most.",
-    )
-    return Table("How well tokens are predicted", head, 1, tuple(sections), notes)
-
-
-def _predicted(of: Prediction) -> str:
-    half = "" if of.interval is None else f" ± {(of.interval[1] - of.interval[0]) / 2:.2f}"
-    return f"{of.bits_a_token:.2f}{half}"
+    ]
+    if any(not of.enough for codec in found for of in codec.statistics):
+        notes.append(
+            f"{FEW} fewer than {TOKENS_AN_ENTRY} tokens an entry: codes made for so few tokens save more than they "
+            "would on other clips."
+        )
+    return Table("What tokens cost", head, 1, tuple(_sections(found, _bitrate_rows)), tuple(notes))
 
 
 def csv_text(found: Sequence[CodecTokens], predicted: Sequence[Prediction] = ()) -> str:
@@ -123,9 +92,22 @@ def csv_text(found: Sequence[CodecTokens], predicted: Sequence[Prediction] = ())
         lines.append((codec.group, codec.codec, "all", "clips", number(codec.clips)))
         lines.append((codec.group, codec.codec, "all", "clips_not_counted", number(codec.not_counted)))
     for of in predicted:
-        name = f"ngram_{of.order}"
-        lines.append((of.group, of.codec, "all", f"{name}_bits_a_token", number(of.bits_a_token)))
-        lines.append((of.group, of.codec, "all", f"{name}_bps", number(of.bits_a_second)))
+        for quantity in ("bits_a_token", "bits_a_second", "learnt_tokens", "held_out_tokens", "steps", "parameters"):
+            value = getattr(of, quantity)
+            if value is not None:
+                lines.append((of.group, of.codec, "all", f"{of.model}_{quantity}", number(value)))
+        for side, value in zip(("low", "high"), of.interval or (), strict=False):
+            lines.append((of.group, of.codec, "all", f"{of.model}_bits_a_token_{side}", number(value)))
+    return as_csv(lines)
+
+
+def histogram_text(found: Sequence[CodecTokens]) -> str:
+    """How often each entry occurred, a line a (group, codec, codebook, entry) that did: WavTokenizer's Figure 2a."""
+    lines: list[tuple[str, ...]] = [("group", "codec", "codebook", "entry", "tokens")]
+    for codec in found:
+        for index, counts in enumerate(codec.counts):
+            for entry in counts.counts.nonzero()[0].tolist():
+                lines.append((codec.group, codec.codec, str(index), str(entry), str(counts.counts[entry])))
     return as_csv(lines)
 
 
@@ -139,7 +121,9 @@ def _quantities(of: TokenStatistics) -> Iterator[tuple[str, float | None]]:
     yield "normalised_entropy", of.normalised_entropy
     yield "normalised_entropy_corrected", of.normalised_entropy_corrected
     yield "perplexity", of.perplexity
+    yield "perplexity_corrected", of.perplexity_corrected
     yield "conditional_entropy_bits", of.conditional_entropy_bits
+    yield "conditional_entropy_corrected_bits", of.conditional_entropy_corrected_bits
     yield "pair_coverage", of.pair_coverage
 
 
@@ -158,7 +142,7 @@ def _sections(found: Sequence[CodecTokens], rows: Callable[[CodecTokens], Iterat
 def _codebook_rows(codec: CodecTokens) -> Iterator[Cells]:
     for index, of in enumerate(codec.statistics):
         known = of.pair_coverage is not None and of.pair_coverage >= _PAIRS_SEEN
-        conditional = of.conditional_entropy_bits if known else None
+        conditional = of.conditional_entropy_corrected_bits if known else None
         yield (
             TextCell(codec.codec, is_name=True),
             TextCell(str(index + 1)),
@@ -171,6 +155,7 @@ def _codebook_rows(codec: CodecTokens) -> Iterator[Cells]:
             TextCell(f"{of.normalised_entropy_corrected:.3f}"),
             TextCell(f"{of.perplexity:.0f}"),
             TextCell(NOTHING if conditional is None else f"{conditional:.2f}"),
+            TextCell(NOTHING if of.pair_coverage is None else f"{100 * of.pair_coverage:.1f}"),
         )
 
 
@@ -178,7 +163,7 @@ def _bitrate_rows(codec: CodecTokens) -> Iterator[Cells]:
     rates = codec.bitrates
     yield (
         TextCell(codec.codec, is_name=True),
-        TextCell(str(codec.clips)),
+        TextCell(str(codec.clips), mark="" if all(of.enough for of in codec.statistics) else FEW),
         *(TextCell(f"{rate:.0f}") for rate in (rates.nominal_bps, rates.packed_bps, rates.entropy_bps)),
         TextCell(f"{rates.huffman_bps:.0f}"),
         TextCell(f"{100 * (1 - rates.huffman_bps / rates.nominal_bps):.1f}" if rates.nominal_bps else NOTHING),

@@ -15,10 +15,12 @@ from safetensors.numpy import load_file
 
 from codeczoo.benchmarks import records
 from codeczoo.benchmarks.cli import main
-from codeczoo.benchmarks.errors import InvalidRun
+from codeczoo.benchmarks.errors import BenchmarkError, InvalidRun
 from codeczoo.benchmarks.run_folder import RunFolder
 from codeczoo.benchmarks.token_corpus import gather, sources, stream_bits
 from codeczoo.benchmarks.token_prediction import is_held_out, predict
+from codeczoo.metrics import Undefined
+from codeczoo.metrics.token_language_model import TokenTransformer, TransformerRecipe
 from codeczoo.metrics.token_ngram import NGram
 
 NAME = "wavtokenizer:tiny-speech-216"
@@ -106,8 +108,12 @@ def test_the_tables(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
             (row["codebook"], row["quantity"]): float(row["value"]) for row in csv.DictReader(file) if row["value"]
         }
     assert values["0", "entropy_bits"] == pytest.approx(of.entropy_bits)
+    with (run / "here" / "histogram.csv").open(newline="") as file:
+        histogram = {int(row["entry"]): int(row["tokens"]) for row in csv.DictReader(file)}
+    assert histogram == {entry: int(n) for entry, n in enumerate(found.counts[0].counts) if n}
     assert values["all", "huffman_bps"] == pytest.approx(found.bitrates.huffman_bps)
     assert {path.suffix for path in (run / "here").glob("entries.*")} == {".png", ".pdf", ".svg"}
+    assert {path.suffix for path in (run / "here").glob("utilisation.*")} == {".png", ".pdf", ".svg"}
     assert "opus" not in out
 
 
@@ -119,19 +125,21 @@ def test_runs_without_tokens_are_refused(run: Path, capsys: pytest.CaptureFixtur
     assert main(["tokens", str(run)]) == 2
     assert "--no-tokens" in capsys.readouterr().err
     assert main(["tokens", str(run), "--jobs", "0"]) == 2
+    assert main(["tokens", str(run), "--groups", "music"]) == 2
+    assert "no group that matches music" in capsys.readouterr().err
 
 
 def test_predictions_are_of_clips_never_seen(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (of,) = sources(run)
     names = sorted(source.cluster for source in of.clips)
     monkeypatch.setattr("codeczoo.benchmarks.token_prediction.is_held_out", lambda cluster: cluster == names[0])
-    found = predict(of)
+    found = predict(of, ["ngram"])
     held_out = [source for source in of.clips if source.cluster == names[0]]
     learnt = [source for source in of.clips if source.cluster != names[0]]
     streams = [(source.codes() or [])[0] for source in held_out]
-    assert [prediction.order for prediction in found] == [1, 2, 3]
-    for prediction in found:
-        model = NGram(4096, prediction.order, [(source.codes() or [])[0] for source in learnt])
+    assert [prediction.model for prediction in found] == ["ngram_1", "ngram_2", "ngram_3"]
+    for order, prediction in enumerate(found, 1):
+        model = NGram(4096, order, [(source.codes() or [])[0] for source in learnt])
         bits = np.concatenate([model.bits(stream) for stream in streams])
         assert prediction.bits_a_token == pytest.approx(bits.mean())
         assert prediction.bits_a_second == pytest.approx(bits.sum() / sum(source.seconds for source in held_out))
@@ -139,8 +147,61 @@ def test_predictions_are_of_clips_never_seen(run: Path, monkeypatch: pytest.Monk
             len(bits),
             sum(len((source.codes() or [])[0]) for source in learnt),
         )
+        assert (prediction.nominal_bits_a_token, prediction.enough, prediction.steps) == (12.0, False, None)
     monkeypatch.setattr("codeczoo.benchmarks.token_prediction.is_held_out", lambda cluster: False)
-    assert predict(of) == ()
+    with pytest.raises(Undefined, match="no clips to hold out"):
+        predict(of, ["ngram"])
+    with pytest.raises(BenchmarkError, match="ngram and transformer; got gru"):
+        predict(of, ["gru"])
+
+
+def test_the_transformer_learns_validates_and_is_tried_on_different_clips(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (of,) = sources(run)
+    codes = {source.cluster: source.codes() or [] for source in of.clips}
+    a, b, *learnt = sorted(codes)
+    recipe = TransformerRecipe(width=16, layers=1, heads=2, context=32, batch=2, validate_every=2, most_steps=4)
+    where = "codeczoo.benchmarks.token_prediction"
+    monkeypatch.setattr(f"{where}.TransformerRecipe", lambda: recipe)
+    monkeypatch.setattr(f"{where}.is_held_out", lambda cluster: cluster == a)
+    monkeypatch.setattr(f"{where}.is_validation", lambda cluster: cluster == b)
+    model = TokenTransformer((4096,), [codes[name] for name in codes if name in learnt], [codes[b]], recipe)
+    bits = model.bits(codes[a])[0]
+    (found,) = predict(of, ["transformer"])
+    assert (found.model, found.steps, found.parameters) == ("transformer", model.steps, model.parameters)
+    assert found.bits_a_token == pytest.approx(bits.mean())
+    assert found.interval is None
+    assert (found.validation_tokens, found.held_out_tokens) == (len(codes[b][0]), len(bits))
+    assert found.learnt_tokens == sum(len(codes[name][0]) for name in (b, *learnt))
+    assert f"{recipe.identity}|held_out:0.2|validation:0.125|split:" in found.identity
+
+    assert main(["tokens", str(run), "--predict", "ngram", "transformer"]) == 0
+    text = capsys.readouterr().out
+    head = next(line for line in text.splitlines() if "1-gram (bits/token)" in line).split(" | ")
+    row = next(line for line in text.splitlines() if line.startswith(f"| `{NAME}` | 12.00 |")).split(" | ")
+    assert row[head.index("Transformer (bits/token)")] == f"{bits.mean():.2f}"
+    (counted,) = gather(sources(run))
+    assert row[head.index("Nominal (bps)")] == f"{counted.bitrates.nominal_bps:.0f}"
+    assert row[head.index("Transformer (bps)")] == f"{found.bits_a_second:.0f}"
+    assert f"{found.learnt_tokens} †" in text
+    assert "fewer than 10 tokens an entry to learn from" in text
+    stored = json.loads((run / "report/tokens/predictions.json").read_text())
+    assert [of["model"] for of in stored] == ["ngram_1", "ngram_2", "ngram_3", "transformer"]
+    assert stored[3]["identity"] == found.identity
+    assert stored[3]["steps"] == found.steps
+
+
+def test_what_cannot_be_predicted_is_said(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("codeczoo.benchmarks.token_prediction.is_held_out", lambda cluster: True)
+    assert main(["tokens", str(run)]) == 0
+    assert f"`{NAME}`: not predicted: no clips to learn from" in capsys.readouterr().out
+    assert main(["tokens", str(run), "--predict", "none"]) == 0
+    assert "not predicted" not in capsys.readouterr().out
+    assert main(["tokens", str(run), "--predict", "none", "ngram"]) == 2
+    assert "goes with no other model" in capsys.readouterr().err
 
 
 def test_a_fifth_of_the_speakers_is_held_out() -> None:

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codeczoo.metrics import MetricError, Undefined
@@ -39,6 +39,7 @@ class Plain:
         return p
 
 
+@settings(deadline=None)
 @given(CLIPS, st.lists(st.integers(0, 3), min_size=1, max_size=10), st.integers(1, 4))
 def test_a_plain_model_says_the_same(clips: list[list[int]], heard: list[int], order: int) -> None:
     model, plain = NGram(4, order, [np.array(clip, int) for clip in clips]), Plain(4, order, clips)
@@ -46,6 +47,7 @@ def test_a_plain_model_says_the_same(clips: list[list[int]], heard: list[int], o
     np.testing.assert_allclose(model.bits(np.array(heard)), expected, rtol=1e-12)
 
 
+@settings(deadline=None)
 @given(CLIPS, st.lists(st.integers(0, 3), max_size=6), st.integers(1, 4))
 def test_probabilities_sum_to_1(clips: list[list[int]], before: list[int], order: int) -> None:
     model = NGram(4, order, [np.array(clip, int) for clip in clips])
@@ -76,6 +78,23 @@ def test_codebooks_become_one_stream() -> None:
     assert stream.tolist() == [0, 6, 1, 4]
     with pytest.raises(MetricError, match=r"one frame rate .* got \[1, 2\] tokens"):
         interleaved([np.array([0]), np.array([0, 1])], (4, 3))
+
+
+def test_whose_turn_it_is_costs_nothing() -> None:
+    """Noise of 16 and of 4 entries in turns: 4 bits and 2 bits, and none to say which of the two it is."""
+    rng = np.random.default_rng(2)
+    sizes = (16, 4)
+    heard, learnt = (interleaved([rng.integers(0, size, 20_000) for size in sizes], sizes) for _ in range(2))
+    for order in (1, 2):
+        costs = NGram(sizes, order, [learnt]).bits(heard)
+        assert costs[::2].mean() == pytest.approx(4, abs=0.03)
+        assert costs[1::2].mean() == pytest.approx(2, abs=0.03)
+    # What was never met costs log2 of its own codebook.
+    model = NGram(sizes, 1, [interleaved([np.array([0, 1, 0]), np.array([1, 1, 0])], sizes)])
+    ways = [interleaved([np.array([token]), np.array([0])], sizes) for token in range(16)]
+    assert sum(2 ** -model.bits(way)[0] for way in ways) == pytest.approx(1)
+    with pytest.raises(MetricError, match="take turns"):
+        model.bits(np.array([16, 0]))
 
 
 def test_what_cannot_be_learnt_or_asked() -> None:

@@ -152,6 +152,24 @@ def test_the_correction_takes_most_of_the_bias_away(exponent: float, tokens_an_e
     assert abs(corrected) < 0.45 * abs(bias)
 
 
+def test_the_correction_of_a_conditional_entropy() -> None:
+    """64 states that step on by 0 to 7, evenly: 3 bits, with four tokens a possible pair."""
+    rng = np.random.default_rng(5)
+    found = [
+        statistics(counted((np.cumsum(rng.integers(0, 8, (8, 256)), axis=1) % 64).tolist(), 64)) for _ in range(20)
+    ]
+    counted_bias = np.mean([of.conditional_entropy_bits for of in found]) - 3
+    corrected_bias = np.mean([of.conditional_entropy_corrected_bits for of in found]) - 3
+    assert counted_bias < -0.1
+    assert abs(corrected_bias) < 0.45 * abs(counted_bias)
+    # Even where all pairs are new, what came before tells nothing but less.
+    few = statistics(counted([list(range(64))], 64))
+    assert few.conditional_entropy_bits == 0.0
+    assert few.conditional_entropy_corrected_bits is not None
+    assert few.conditional_entropy_corrected_bits <= few.entropy_corrected_bits == 6.0
+    assert few.perplexity_corrected == 64.0
+
+
 def test_the_bound_that_is_warned_at() -> None:
     """Ten tokens an entry: an evenly used codebook comes out 0.07 bits low."""
     rng = np.random.default_rng(3)
