@@ -143,7 +143,7 @@ def _task(options: argparse.Namespace) -> tuple[Task, str]:
     ]
     if chosen:
         option = chosen[0].replace("_", "-")
-        raise BenchmarkError(f"--{option} does not go with an official data set: it is probed whole, as divided.")
+        raise BenchmarkError(f"--{option} does not go with an official data set, which is whole.")
     dataset, root = official
     task = dataset.read(root)
     return task, task.name

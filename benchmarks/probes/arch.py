@@ -38,10 +38,8 @@ def probe(train: Set, test: Set, multi_label: bool, seed: int, epochs: int = EPO
     batches = -(-len(features) // BATCH)
     steps = epochs * batches
     warm = max(1, int(WARM_UP * steps))
-    optimiser = torch.optim.AdamW([weight, bias], lr=RATE, weight_decay=DECAY)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: min(step / warm, max(0.0, (steps - step) / max(1, steps - warm)))
-    )
+    optimiser = torch.optim.AdamW([weight, bias], lr=RATE, weight_decay=DECAY, fused=True)
+    step = 0
     loss_of = functional.binary_cross_entropy_with_logits if multi_label else functional.cross_entropy
     for _ in range(epochs):
         order = torch.randperm(len(features), generator=generator)
@@ -49,8 +47,9 @@ def probe(train: Set, test: Set, multi_label: bool, seed: int, epochs: int = EPO
             loss = loss_of(functional.linear(features[batch], weight, bias), labels[batch])
             optimiser.zero_grad()
             loss.backward()
+            optimiser.param_groups[0]["lr"] = RATE * min(step / warm, (steps - step) / max(1, steps - warm))
             optimiser.step()
-            schedule.step()
+            step += 1
     with torch.inference_mode():
         asked = torch.from_numpy(np.ascontiguousarray(test.features, dtype=np.float32))
         return Answers(functional.linear(asked, weight, bias).double().numpy(), {"epochs": epochs})

@@ -174,9 +174,9 @@ def _check(task: Task, division: Division) -> None:
         if shared and task.disjoint:
             named = ", ".join(shared[:3]) + (", ..." if len(shared) > 3 else "")
             raise InvalidProbe(
-                f"{task.name}: {len(shared)} {task.group_is}s are in train and in {part} ({named}). What a probe "
-                "learns of them would count as knowledge of the labels: divide by them, or say --leaky, which results "
-                "repeat."
+                f"{task.name}: train and {part} have {len(shared)} of {len(set(groups.tolist()))} {task.group_is}s in "
+                f"common ({named}). What a probe learns of them would count as knowledge of the labels: divide by "
+                "them, or say --leaky, which results repeat."
             )
     if task.official:
         return

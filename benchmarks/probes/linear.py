@@ -20,8 +20,9 @@ from .scores import mean_average_precision
 
 GRID = tuple(10.0**power for power in range(-4, 3))
 _PATIENCE = 2
-_ITERATIONS = 300
-_TOLERANCE = 1e-3
+_ITERATIONS = 2000
+_TOLERANCE = 1e-5
+"""Of the gradient; looser, the path ends before its optimum and depends on where it began."""
 IDENTITY = f"logistic|standardised|C:{GRID[0]:g}-{GRID[-1]:g}|lbfgs:{_ITERATIONS}:{_TOLERANCE:g}"
 
 Floats = NDArray[np.float64]

@@ -149,8 +149,8 @@ def _notes(found: Sequence[ProbeResult], tasks: Sequence[str]) -> list[str]:
         "Percent. ± is half the 95 % interval (percentile bootstrap over speakers or recordings of the test clips). "
         "Bold is best and underlined second among codecs. kbps and tokens/s are nominal.",
         "Features are what the decoder is given for the tokens (for residual codecs the sum over codebooks), pooled "
-        "over the clip's own frames; clips are neither padded nor cut. log-mel: 80 bands, MFCC: 20 coefficients, at 24 kHz, "
-        "pooled alike. Chance: the most frequent training label, and a uniform draw.",
+        "over the clip's own frames; clips are neither padded nor cut. log-mel: 80 bands, MFCC: 20 coefficients, at "
+        "24 kHz, pooled alike. Chance: the most frequent training label, and a uniform draw.",
     ]
     for task in tasks:
         for mode in dict.fromkeys(result.mode for result in found if result.task == task):
