@@ -64,6 +64,11 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument(
         "--leaky", action="store_true", help="take a division with a speaker in train and test; results repeat it"
     )
+    parser.add_argument(
+        "--cross-validate",
+        action="store_true",
+        help="five folds drawn by speaker, whatever the manifest's split or fold",
+    )
     parser.add_argument("--report", action="store_true", help="write the report of what RUN holds, and nothing else")
     shared.add_corpus(parser, required=False)
     group = parser.add_argument_group("how it is run")
@@ -116,7 +121,7 @@ def run(options: argparse.Namespace) -> int:
         summary = probe(request, bar.advance)
     _report(options)
     print(
-        f"{summary.probes} probes: {summary.measured} made now, {summary.probes - summary.measured} known from earlier.",
+        f"{summary.probes} probes: {summary.measured} made now, the others known from earlier.",
         file=sys.stderr,
     )
     for name, reason in list(summary.unread.items())[:5]:
@@ -135,10 +140,10 @@ def _task(options: argparse.Namespace) -> tuple[Task, str]:
     official = datasets.named(options.corpus)
     if official is None:
         corpus = shared.corpus_of(options)
-        return datasets.labelled(corpus, options.leaky), corpus.name
+        return datasets.labelled(corpus, options.leaky, options.cross_validate), corpus.name
     chosen = [
         name
-        for name in ("split", "where", "limit", "segment_s", "leaky")
+        for name in ("split", "where", "limit", "segment_s", "leaky", "cross_validate")
         if getattr(options, name) not in (None, False)
     ]
     if chosen:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from codeczoo.benchmarks.clip import Clip, Corpus
@@ -70,11 +70,12 @@ def named(text: str) -> tuple[Dataset, Path] | None:
     return None
 
 
-def labelled(corpus: Corpus, leaky: bool = False, name: str | None = None) -> Task:
+def labelled(corpus: Corpus, leaky: bool = False, cross_validate: bool = False) -> Task:
     """Clips of one's own. Raises InvalidProbe.
 
-    `leaky`: take the division although speakers are on both sides; the results say so."""
-    clips = list(corpus)
+    `leaky`: take the division although speakers are on both sides; the results say so. `cross_validate`: pass over
+    splits and folds, and draw folds."""
+    clips = [replace(clip, split=None, fold=None) if cross_validate else clip for clip in corpus]
     if not any(clip.label for clip in clips):
         clips = [_by_folder(clip) for clip in clips]
     with_label = [clip for clip in clips if clip.label]
@@ -102,7 +103,7 @@ def labelled(corpus: Corpus, leaky: bool = False, name: str | None = None) -> Ta
         _refuse_unknown_parts(corpus.name, with_label)
     domains = {clip.domain for clip in with_label}
     return Task(
-        name or _name(corpus.name, with_label),
+        _name(corpus.name, with_label),
         examples,
         multi_label=any(len(of) > 1 for of in labels.values()),
         group_is="speaker",
@@ -115,8 +116,6 @@ def labelled(corpus: Corpus, leaky: bool = False, name: str | None = None) -> Ta
 
 
 def _by_folder(clip: Clip) -> Clip:
-    from dataclasses import replace
-
     folder = clip.name.rpartition("/")[0].rpartition("/")[2]
     return replace(clip, label=folder or None)
 

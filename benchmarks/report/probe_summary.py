@@ -41,6 +41,8 @@ class ProbeResult:
     """`macro_f1`, or `map_weighted` and `labels_scored`."""
     test_clips: int
     """Over all folds."""
+    test_groups: int | None
+    """Speakers or recordings of the test clips; None where they were not counted (mAP)."""
     train_clips: int
     """Of a fold, the mean."""
     classes: int
@@ -100,6 +102,7 @@ def _result(of: list[Record]) -> ProbeResult:
         seed_std=float(np.std(means, ddof=1)) if len(means) > 1 else None,
         seeds=len(means), folds=len(one_seed), extra=extra,
         test_clips=sum(record["clips"]["test"] for record in one_seed),
+        test_groups=_test_groups(one_seed),
         train_clips=round(float(np.mean([record["clips"]["train"] for record in one_seed]))) if one_seed else 0,
         classes=first["classes"], failed=max((len(record["failed"]) for record in of), default=0),
         undefined=first.get("undefined", ""), facts=first["codec_facts"] or {}, task_identity=first["task_identity"],
@@ -107,6 +110,12 @@ def _result(of: list[Record]) -> ProbeResult:
         notes=tuple(first["notes"]),
         unconverged=sum(not record["chosen"].get("converged", True) for record in scored if "chosen" in record),
     )  # fmt: skip
+
+
+def _test_groups(of: Sequence[Record]) -> int | None:
+    if not of or not all("groups" in record for record in of):
+        return None
+    return len({group for record in of for group in record["groups"]})
 
 
 def _interval(scored: Sequence[Record], metric: str) -> tuple[float, float] | None:

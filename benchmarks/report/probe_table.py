@@ -19,6 +19,8 @@ MODE_TITLES = {
     "linear": "linear: standardised, regularisation chosen on validation clips",
     "arch": "arch: the published protocol (AdamW, 200 epochs, not standardised, last epoch)",
 }
+_FEW_GROUPS = 6
+"""Below this many clusters a bootstrap makes intervals that are too narrow by far."""
 _FACTS = ("Model", "kbps", "Nq", "tokens/s")
 _CSV_HEAD = (
     "task", "features", "mode", "pooling", "metric", "mean", "ci_low", "ci_high", "seed_std", "seeds", "folds",
@@ -134,7 +136,7 @@ def _published(tasks: Sequence[str]) -> Section:
             TextCell(NOTHING),
             TextCell(NOTHING if of.codebooks is None else str(of.codebooks)),
             TextCell(str(of.tokens_per_second)),
-            *(TextCell(NOTHING if value is None else f"{value:.1f}") for value in values),
+            *(TextCell(NOTHING if value is None else f"{value:.2f}") for value in values),
         )
 
     note = (
@@ -162,10 +164,14 @@ def _notes(found: Sequence[ProbeResult], tasks: Sequence[str]) -> list[str]:
 
 def _task_note(of: ProbeResult) -> str:
     parts = f"{of.folds} folds" if of.folds > 1 else "one division"
-    seeds = f"{of.seeds} seeds" if of.seeds > 1 else "one seed (another gives the same)"
+    seeds = f"{of.seeds} seeds" if of.seeds > 1 else "one seed"
+    of_groups = ""
+    if of.test_groups is not None and of.test_groups < of.test_clips:
+        of_groups = f" of {of.test_groups} {of.group_is}s"
+        of_groups += ", too few for intervals that hold" if of.test_groups < _FEW_GROUPS else ""
     text = (
-        f"{of.task} ({of.mode}): {of.classes} labels, {of.test_clips} test clips, {of.train_clips} to learn from"
-        f"{' in each fold' if of.folds > 1 else ''}; {parts}, {seeds}."
+        f"{of.task} ({of.mode}): {of.classes} labels, {of.test_clips} test clips{of_groups}, "
+        f"{of.train_clips} to learn from{' in each fold' if of.folds > 1 else ''}; {parts}, {seeds}."
     )
     for said in (of.leak, *of.notes):
         text += f" {said[0].upper()}{said[1:]}." if said else ""

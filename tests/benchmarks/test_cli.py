@@ -23,7 +23,7 @@ from codeczoo.benchmarks.cli import main
 Run = Callable[..., tuple[int, str, str]]
 """Arguments to (exit status, standard output, standard error)."""
 
-VERBS = ("list", "info", "bench", "score", "report", "tokens", "encode", "decode", "fetch", "convert", "train")
+VERBS = ("list", "info", "bench", "score", "report", "tokens", "probe", "encode", "decode", "fetch", "convert", "train")
 
 
 @pytest.fixture
@@ -162,6 +162,7 @@ def test_a_misspelt_name_is_answered_with_the_nearest(codeczoo: Run, name: str, 
 # --- wrong requests: one sentence, status 2, nothing changed --------------------------------------------------------
 
 BENCH = "bench --codecs opus@12kbps --metrics stoi --out run --corpus clips"
+PROBE = "probe --codecs pcm:16 --out run --corpus clips"
 SCORE = "score --metrics stoi --out run"
 
 WRONG = [
@@ -219,6 +220,23 @@ WRONG = [
     ("report empty", "empty holds no records (records.jsonl). A run folder is made by `codeczoo bench`."),
     ("report absent", "absent holds no records (records.jsonl). A run folder is made by `codeczoo bench`."),
     ("report oldlines", "oldlines/records.jsonl:1 has schema 0; this version reads schema 1."),
+    (PROBE.replace(" --corpus clips", ""), "There is nothing to probe; name labelled clips with --corpus"),
+    (f"{PROBE}/absent", "clips/absent does not exist"),
+    (PROBE, "clips needs at least two labels to tell apart; the only one is"),
+    (f"{PROBE} --corpus ravdess", "ravdess needs the folder where it is unpacked: ravdess:/path/to/it."),
+    (f"{PROBE} --corpus ravdes:clips", "There is no data set 'ravdes' to probe; did you mean ravdess?"),
+    (f"{PROBE} --corpus ravdess:absent", "absent does not exist"),
+    (f"{PROBE} --corpus esc-50:clips", "clips holds none of meta/esc50.csv, nor does a folder in it"),
+    (f"{PROBE} --corpus esc-50:clips --limit 3", "--limit does not go with an official data set, which is whole."),
+    (f"{PROBE} --codecs opsu", "There is no codec named 'opsu'."),
+    (f"{PROBE} --codecs mimi:24khz@8q", "The weights kyutai--mimi ("),
+    (f"{PROBE} --seeds 0", "--seeds is 1 or more; got 0."),
+    (f"{PROBE} --workers 0", "--workers is 1 or more; got 0."),
+    (f"{PROBE} --threads 0", "--threads is 1 or more; got 0."),
+    (f"{PROBE} --device abacus", "Codecs cannot run on the device 'abacus' here: "),
+    (f"{PROBE} --out clips", "clips is not empty and not a run folder (no run.json); name another one."),
+    (f"{PROBE} --out notes.txt", "notes.txt is a file; --out takes a folder, new or made by an earlier run."),
+    ("probe --report --out empty", "empty holds no probes (probes.jsonl); codeczoo probe makes some."),
     ("fetch opsu", "There is no codec named 'opsu'. Nearest: opus."),
     ("encode --codec opsu@1kbps --corpus clips --out tokens", "There is no codec named 'opsu'."),
     ("encode --codec mimi:24khz@8q --corpus clips --out tokens", "The weights kyutai--mimi ("),

@@ -89,7 +89,13 @@ def request_of(tmp_path: Path, level_codec: LevelCodec) -> Callable[..., ProbeRe
 
     def make(task: Task, **changes: object) -> ProbeRequest:
         point = Point(level_codec.spec.name, lambda: level_codec)
-        given: dict[str, object] = {"task": task, "corpus": "made", "points": (point,), "out": tmp_path / "run", **changes}
+        given: dict[str, object] = {
+            "task": task,
+            "corpus": "made",
+            "points": (point,),
+            "out": tmp_path / "run",
+            **changes,
+        }
         return ProbeRequest(**given)  # pyright: ignore[reportArgumentType]
 
     return make

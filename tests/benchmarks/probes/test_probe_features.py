@@ -46,7 +46,7 @@ def test_pooling_is_the_mean_and_the_deviation() -> None:
 
 @pytest.mark.parametrize(("lengths", "pooling"), [([4], "mean"), ([0], "mean"), ([1, 1], "mean"), ([3], "median")])
 def test_pooling_refuses_what_cannot_be(lengths: list[int], pooling: str) -> None:
-    with pytest.raises(ValueError, match="cannot have the lengths|There is no pooling"):
+    with pytest.raises(ValueError, match=r"cannot have the lengths|There is no pooling"):
         pool(np.zeros((1, 2, 3), np.float32), lengths, pooling)
 
 
@@ -133,9 +133,7 @@ def test_log_mel_and_mfcc_are_those_of_librosa() -> None:
     rng = np.random.default_rng(0)
     samples = rng.standard_normal(24_000).astype(np.float32) * 0.1
     window = np.hanning(spectral.WINDOW + 1)[:-1]
-    spectrum = np.abs(
-        librosa.stft(samples.astype(np.float64), n_fft=1024, hop_length=256, window=window, center=False)
-    )
+    spectrum = np.abs(librosa.stft(samples.astype(np.float64), n_fft=1024, hop_length=256, window=window, center=False))
     bands = librosa.filters.mel(sr=24_000, n_fft=1024, n_mels=80, htk=True, norm=None, dtype=np.float64)
     expected = np.log(np.maximum(bands @ spectrum, spectral.FLOOR))
     assert np.allclose(spectral.log_mel(samples), expected, atol=1e-9)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -64,7 +65,7 @@ def sets(clips: int, width: int, classes: int, apart: float, seed: int = 0) -> l
     features = (centres[told] + rng.standard_normal((clips, width))).astype(np.float32)
     labels = np.eye(classes, dtype=np.bool_)[told]
     bounds = [0, int(0.64 * clips), int(0.8 * clips), clips]
-    return [Set(features[i:j], labels[i:j]) for i, j in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [Set(features[i:j], labels[i:j]) for i, j in pairwise(bounds)]
 
 
 def test_the_linear_probe_is_scikit_learns_pipeline_at_the_c_it_chose() -> None:
