@@ -25,6 +25,7 @@ data sets, as they are unpacked: ravdess slurp emovo audiomnist fma-small magnat
 urbansound8k fsd50k vivae (the twelve of ARCH), and slurp-action; given as NAME:FOLDER
 
 examples:
+  codeczoo probe --codecs wavtokenizer:tiny-speech-216 --corpus demo --out runs/languages
   codeczoo probe --codecs 'lyra:v2@*' --corpus ravdess:/data/RAVDESS --out runs/probes
   codeczoo probe --codecs mimi:24khz@8q --corpus esc-50:/data/ESC-50 --mode linear arch --out runs/esc
   codeczoo probe --codecs 'wavtokenizer:*' --corpus my/manifest.csv --where dataset=mine --seeds 5 --out runs/mine
@@ -156,9 +157,11 @@ def _task(options: argparse.Namespace) -> tuple[Task, str]:
 
 def _report(options: argparse.Namespace) -> int:
     from codeczoo.benchmarks.probes import probe_records
+
+    found = probe_records.load(options.out)
     from codeczoo.benchmarks.report import probe_report
 
-    text, paths = probe_report.write(probe_records.load(options.out), options.out / "report" / "probes")
+    text, paths = probe_report.write(found, options.out / "report" / "probes")
     print(text)
     print("\n".join(map(str, paths)), file=sys.stderr)
     return 0

@@ -92,23 +92,34 @@ def _by_fold(task: Task, folds: Sequence[str | None], seed: int, drawn: bool = F
 
 
 def _drawn_folds(task: Task, seed: int) -> list[str]:
-    folds = np.full(len(task.examples), FOLDS, dtype=np.intp)
-    rest = np.arange(len(task.examples))
-    for fold in range(1, FOLDS):
-        chosen = draw(task, rest, 1 / (FOLDS - fold + 1), seed, keep=False)
-        folds[chosen] = fold
-        rest = np.setdiff1d(rest, chosen)
-    if not len(rest) or len(set(folds.tolist())) < FOLDS:
-        count = len(set(task.groups()))
+    """Folds of whole groups: large groups first, each to the fold that has least of its labels, then least clips."""
+    groups = task.groups()
+    members: dict[str, list[int]] = {}
+    for index, group in enumerate(groups):
+        members.setdefault(group, []).append(index)
+    if len(members) < FOLDS:
         raise InvalidProbe(
-            f"{task.name} has {count} {task.group_is}s, too few for {FOLDS} folds that share none; give its clips a "
-            "column `split` (train, test) or `fold`."
+            f"{task.name} has {len(members)} {task.group_is}s, too few for {FOLDS} folds that share none; give its "
+            "clips a column `split` (train, test) or `fold`."
         )
-    return [str(fold) for fold in folds.tolist()]
+    order = [list(members)[at] for at in np.random.default_rng(seed).permutation(len(members)).tolist()]
+    order.sort(key=lambda group: -len(members[group]))
+    held = [Counter[str]() for _ in range(FOLDS)]
+    folds = [""] * len(groups)
+    for group in order:
+        labels = Counter(_labels(task, members[group]))
+        fewest = min(
+            range(FOLDS),
+            key=lambda fold: (sum(held[fold][label] * count for label, count in labels.items()), held[fold].total()),
+        )
+        held[fewest].update(labels)
+        for index in members[group]:
+            folds[index] = str(fewest + 1)
+    return folds
 
 
-def draw(task: Task, among: Indices, share: float, seed: int, keep: bool = True) -> Indices:
-    """About `share` of each label of the clips `among`, in whole groups; with `keep`, no label is drawn whole.
+def draw(task: Task, among: Indices, share: float, seed: int) -> Indices:
+    """About `share` of each label of the clips `among`, in whole groups; no label is drawn whole.
 
     Groups come in an order drawn by `seed`; one is taken where more of its labels are still short than are not."""
     groups = task.groups()
@@ -122,7 +133,7 @@ def draw(task: Task, among: Indices, share: float, seed: int, keep: bool = True)
     taken: list[int] = []
 
     def spare(group: str) -> bool:
-        return not keep or all(left[label] > count for label, count in labels[group].items())
+        return all(left[label] > count for label, count in labels[group].items())
 
     def take(group: str) -> None:
         taken.extend(members[group])

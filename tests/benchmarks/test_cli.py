@@ -222,7 +222,7 @@ WRONG = [
     ("report oldlines", "oldlines/records.jsonl:1 has schema 0; this version reads schema 1."),
     (PROBE.replace(" --corpus clips", ""), "There is nothing to probe; name labelled clips with --corpus"),
     (f"{PROBE}/absent", "clips/absent does not exist"),
-    (PROBE, "clips needs at least two labels to tell apart; the only one is"),
+    (PROBE, "No clip of clips has a label; a manifest has a column `label`, a folder has a folder a label."),
     (f"{PROBE} --corpus ravdess", "ravdess needs the folder where it is unpacked: ravdess:/path/to/it."),
     (f"{PROBE} --corpus ravdes:clips", "There is no data set 'ravdes' to probe; did you mean ravdess?"),
     (f"{PROBE} --corpus ravdess:absent", "absent does not exist"),
