@@ -131,6 +131,7 @@ def draw(task: Task, among: Indices, share: float, seed: int) -> Indices:
     need = {label: max(1, round(share * count)) for label, count in left.items()}
     order = [list(members)[at] for at in np.random.default_rng(seed).permutation(len(members)).tolist()]
     taken: list[int] = []
+    enough = max(1, round(share * len(among)))
 
     def spare(group: str) -> bool:
         return all(left[label] > count for label, count in labels[group].items())
@@ -142,6 +143,9 @@ def draw(task: Task, among: Indices, share: float, seed: int) -> Indices:
             left[label] -= count
 
     for group in order:
+        if len(taken) >= enough:
+            # Labels of few clips are each entitled to one, which together may be far above the share.
+            break
         gain = sum(
             min(count, need[label]) - max(0, count - max(0, need[label])) for label, count in labels[group].items()
         )

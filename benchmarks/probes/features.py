@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -149,7 +150,8 @@ def of_baseline(
     progress(baseline, len(clips) - len(todo))
     failed: dict[str, str] = {}
     jobs = (delayed(_baseline)(clip, baseline, pooling) for clip in todo)
-    for name, feature in Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch="3*n_jobs")(jobs):
+    made: Any = Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch="3*n_jobs")(jobs)
+    for name, feature in made:
         if isinstance(feature, str):
             failed[name] = feature
         else:

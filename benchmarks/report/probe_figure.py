@@ -6,6 +6,7 @@ import math
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -23,7 +24,7 @@ from .style import Style, styles
 
 _WIDTH, _HEIGHT, _SCALE = 3.3, 2.6, 0.6
 _MOST_ACROSS = 4
-_BASELINES = {
+_BASELINES: dict[str, tuple[str, str, Any]] = {
     "mfcc": ("MFCC", "0.30", (0, (4, 1.5))),
     "log-mel": ("log-mel", "0.30", (0, (1.5, 1.2))),
     MAJORITY: ("chance", "0.55", "-"),
@@ -104,7 +105,7 @@ def _baselines(found: Sequence[ProbeResult], task: str) -> dict[str, float]:
     return lines
 
 
-def _shown(found: Sequence[ProbeResult]) -> list[tuple[str, str, object]]:
+def _shown(found: Sequence[ProbeResult]) -> list[tuple[str, str, Any]]:
     there = {result.features for result in found if result.mean is not None}
     return list({look[0]: look for name, look in _BASELINES.items() if name in there}.values())
 

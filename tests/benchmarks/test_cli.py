@@ -564,3 +564,24 @@ def test_without_a_network_fetch_is_one_sentence(tmp_path: Path, name: str, sent
     assert line.startswith(sentence)
     assert done.stdout.startswith(f"{name}: licence of the weights: ")
     assert not [path for path in tmp_path.rglob("*") if path.suffix in {".pt", ".pth", ".th", ".safetensors"}]
+
+
+# --- probes ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_probe_prints_its_table_and_continues(codeczoo: Run, tmp_path: Path, demo_audio: Path) -> None:
+    assert demo_audio.is_dir()
+    command = ["probe", "--codecs", "pcm:16", "--corpus", "demo", "--seeds", "1", "--threads", "1", "--out", "run"]
+    status, out, err = codeczoo(*command)
+    assert status == 3, err
+    assert "| chance (uniform) | 11.1 |" in out
+    assert "- `pcm:16`: undefined, no embeddings" in out
+    assert "pytest-audioeval (linear): 9 labels, 27 test clips" in out
+    assert "21 probes: 21 made now" in err
+    status, again, err = codeczoo(*command)
+    assert (status, again) == (3, out)
+    assert "21 probes: 0 made now" in err
+    assert codeczoo("probe", "--report", "--out", "run")[1] == out
+    assert {path.name for path in (tmp_path / "work" / "run" / "report" / "probes").iterdir()} == {
+        "probes.md", "probes.tex", "probes.csv",
+    }  # fmt: skip

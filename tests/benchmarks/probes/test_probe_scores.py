@@ -134,32 +134,43 @@ def test_the_published_procedure_tells_what_is_apart_and_depends_on_its_seed(mul
     assert not np.array_equal(first.scores, other.scores)
 
 
-def test_the_published_procedure_is_torchs_own_layer_optimiser_and_schedule() -> None:
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_the_published_procedure_is_torchs_own_layer_optimiser_and_schedule(multi_label: bool) -> None:
     """A second way to the same numbers: nn.Linear, AdamW and LambdaLR, from the same first weights and orders."""
     import torch
+    from torch.nn import functional
 
     train, _, test = sets(70, 4, 3, 1.0)
-    found = arch.probe(train, test, False, seed=3, epochs=5).scores
-    generator = torch.Generator().manual_seed(3)
+    found = arch.probe(train, test, multi_label, seed=3, epochs=12).scores
+    rng = np.random.default_rng(3)
+    first = torch.from_numpy(rng.uniform(-0.5, 0.5, (3, 5)).astype(np.float32))
     layer = torch.nn.Linear(4, 3)
     with torch.no_grad():
-        layer.weight.copy_((torch.rand(3, 4, generator=generator) * 2 - 1) * 0.5)
-        layer.bias.copy_((torch.rand(3, generator=generator) * 2 - 1) * 0.5)
-    features, classes = torch.from_numpy(train.features), torch.from_numpy(train.classes())
-    steps = 5 * -(-len(features) // 32)
+        layer.weight.copy_(first[:, :4])
+        layer.bias.copy_(first[:, 4])
+    features = torch.from_numpy(train.features)
+    steps = 12 * -(-len(features) // 32)
     warm = int(0.1 * steps)
     optimiser = torch.optim.AdamW(layer.parameters(), lr=1e-3)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: step / warm if step < warm else 1 - (step - warm) / (steps - warm)
     )
-    for _ in range(5):
-        for batch in torch.randperm(len(features), generator=generator).split(32):
+    for _ in range(12):
+        for batch in torch.from_numpy(rng.permutation(len(features))).split(32):
             optimiser.zero_grad()
-            torch.nn.functional.cross_entropy(layer(features[batch]), classes[batch]).backward()
+            scored = layer(features[batch])
+            if multi_label:
+                loss = functional.binary_cross_entropy(
+                    torch.sigmoid(scored), torch.from_numpy(train.labels)[batch].float()
+                )
+            else:
+                loss = functional.cross_entropy(scored, torch.from_numpy(train.classes())[batch])
+            loss.backward()
             optimiser.step()
             schedule.step()
     expected = layer(torch.from_numpy(test.features)).detach().numpy()
     assert np.allclose(found, expected, atol=1e-5)
+    assert not np.allclose(found, test.features @ first[:, :4].numpy().T + first[:, 4].numpy(), atol=1e-3)
 
 
 def test_a_probe_of_the_size_of_esc_50_takes_seconds() -> None:
