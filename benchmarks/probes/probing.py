@@ -103,6 +103,7 @@ class _Probing:
         self.task_identity = self.task.identity(self.sha256)
         self.groups = self.task.groups()
         self.labels = _labels(self.task)
+        self.plan = tuple(self._planned())
 
     def _readable(self, task: Task) -> Task:
         """The task without the clips that cannot be read: they are left out of it for every codec alike."""
@@ -156,20 +157,17 @@ class _Probing:
             record["undefined"] = NO_EMBEDDINGS
             self._append(record, ())
 
-    def _divisions(self, mode: str, seed: int) -> tuple[Division, ...]:
-        return divisions(self.task, seed, published=mode == "arch")
-
-    def _each(self, again: bool) -> Iterator[tuple[str, int, Division]]:
-        """Modes, seeds and divisions; `again`: also where only the probe's own seed changes."""
+    def _planned(self) -> Iterator[tuple[str, int, Division]]:
+        """Modes, seeds and divisions, the same for all features; no seed that changes nothing."""
         for mode in self.request.modes:
             for seed in range(self.request.seeds):
-                for division in self._divisions(mode, seed):
-                    if seed == 0 or division.drawn or (again and mode == "arch"):
+                for division in divisions(self.task, seed, published=mode == "arch"):
+                    if seed == 0 or division.drawn or mode == "arch":
                         yield mode, seed, division
 
     def _probe(self, found: Features, spec: Spec | None) -> None:
         row = {index: place for place, index in enumerate(found.indices)}
-        for mode, seed, division in self._each(again=True):
+        for mode, seed, division in self.plan:
             parts = [
                 [index for index in part.tolist() if index in row]
                 for part in (division.train, division.validation, division.test)
@@ -177,21 +175,18 @@ class _Probing:
             record = self._base(found.name, found.identity, mode, seed, division.name, spec)
             record["leak"] = self._leak(division)
             if not self._known(record, parts):
-                if not all(parts):
-                    raise InvalidProbe(
-                        f"{self.task.name}: {found.name} has no feature of any clip of one part of the division "
-                        f"(fold {division.name}); the first reason: {next(iter(found.failed.values()), 'none')}"
-                    )
-                sets = [Set(found.vectors[[row[index] for index in part]], self.labels[part]) for part in parts]
-                self._scored(record, self._answers(mode, sets, seed), parts[2])
                 record["failed"] = found.failed
+                if all(parts) and self.labels[parts[0]].any(axis=0).sum() > 1:
+                    sets = [Set(found.vectors[[row[index] for index in part]], self.labels[part]) for part in parts]
+                    self._scored(record, self._answers(mode, sets, seed), parts[2])
+                else:
+                    # A codec that fails on most clips must not cost the others their results.
+                    reason = next(iter(found.failed.values()), "unknown")
+                    record["undefined"] = f"too few clips have a feature; the first reason: {reason}"
             self._append(record, parts)
 
     def _answers(self, mode: str, sets: Sequence[Set], seed: int) -> Answers:
         train, validation, test = sets
-        learnt = train.labels.any(axis=0).sum()
-        if learnt < 2:
-            raise InvalidProbe(f"{self.task.name} has {learnt} label in train once unreadable clips are left out.")
         if mode == "arch":
             return arch.probe(train, test, self.task.multi_label, seed)
         return linear.probe(train, validation, test, self.task.multi_label)
@@ -216,7 +211,9 @@ class _Probing:
 
     def _chance(self) -> None:
         """What knows nothing: the value that probes are to be read against."""
-        for mode, seed, division in self._each(again=False):
+        for mode, seed, division in self.plan:
+            if seed and not division.drawn:
+                continue
             test = division.test.tolist()
             parts = [division.train.tolist(), [], test]
             for name in (UNIFORM,) if self.task.multi_label else (MAJORITY, UNIFORM):

@@ -105,7 +105,9 @@ def _result(of: list[Record]) -> ProbeResult:
         test_groups=_test_groups(one_seed),
         train_clips=round(float(np.mean([record["clips"]["train"] for record in one_seed]))) if one_seed else 0,
         classes=first["classes"], failed=max((len(record["failed"]) for record in of), default=0),
-        undefined=first.get("undefined", ""), facts=first["codec_facts"] or {}, task_identity=first["task_identity"],
+       
+        undefined=next((record["undefined"] for record in of if "undefined" in record), ""),
+        facts=first["codec_facts"] or {}, task_identity=first["task_identity"],
         group_is=first["group_is"], leak=max((record["leak"] for record in of), key=len),
         notes=tuple(first["notes"]),
         unconverged=sum(not record["chosen"].get("converged", True) for record in scored if "chosen" in record),

@@ -67,9 +67,11 @@ def _section(mode: str, pooling: str, found: Sequence[ProbeResult], tasks: Seque
     }
     rows = tuple(_row(name, of, tasks, emphasis) for name, of in by_row.items() if not _undefined(of))
     notes: list[str] = []
-    if nothing := [name for name, of in by_row.items() if _undefined(of)]:
-        reason = next(result.undefined for result in members if result.undefined)
-        notes.append(f"{listed(nothing)}: undefined, {reason}.")
+    reasons: dict[str, list[str]] = {}
+    for result in members:
+        if result.undefined:
+            reasons.setdefault(result.undefined, []).append(result.features)
+    notes += [f"{listed(dict.fromkeys(names))}: undefined, {reason}." for reason, names in reasons.items()]
     lost = [f"{listed([result.features])} {result.failed} ({result.task})" for result in members if result.failed]
     if lost:
         notes.append(f"Clips without a feature, left out: {', '.join(lost)}.")

@@ -16,7 +16,7 @@ from codeczoo.benchmarks.probes.probing import ProbeRequest, run
 from codeczoo.benchmarks.probes.task import Task
 from codeczoo.benchmarks.report import probe_report, probe_summary
 from codeczoo.benchmarks.report.probe_summary import ProbeResult
-from codeczoo.benchmarks.request import points
+from codeczoo.benchmarks.request import Point, points
 
 from .conftest import LevelCodec
 
@@ -177,6 +177,25 @@ def test_a_codec_of_bytes_is_undefined_and_the_reason_is_printed(labelled: Label
     text, _ = probe_report.write(probe_records.load(request.out), request.out / "report")
     assert f"- `pcm:16`: undefined, {probing.NO_EMBEDDINGS}." in text
     assert run(request).measured == 0
+
+
+def test_a_codec_that_fails_on_every_clip_does_not_cost_the_others(
+    labelled: Labelled, request_of: RequestOf, level_codec: LevelCodec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(audio: object) -> object:
+        raise RuntimeError("out of memory")
+
+    other = LevelCodec("levels:broken")
+    monkeypatch.setattr(other, "encode", broken)
+    named = (Point("levels:broken", lambda: other), Point("levels:test", lambda: level_codec))
+    request = request_of(labelled(speakers=10), seeds=1, points=named)
+    assert run(request).exit_status == 1
+    found = results(request.out)
+    assert found["levels:test"].mean == 1.0
+    assert found["levels:broken"].mean is None
+    text, _ = probe_report.write(probe_records.load(request.out), request.out / "report")
+    reason = "too few clips have a feature; the first reason: RuntimeError: out of memory"
+    assert f"- `levels:broken`: undefined, {reason}." in text
 
 
 def test_the_newest_version_of_a_codec_is_reported(
