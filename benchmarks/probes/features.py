@@ -20,7 +20,7 @@ from codeczoo.benchmarks import protocol
 from codeczoo.benchmarks.audio import content_sha256
 from codeczoo.benchmarks.clip import Clip
 from codeczoo.benchmarks.errors import InvalidClip
-from codeczoo.benchmarks.failures import describe
+from codeczoo.benchmarks.failures import describe, without_folders
 from codeczoo.benchmarks.files import EncodeJob, run_jobs
 from codeczoo.benchmarks.run_folder import RunFolder
 from codeczoo.codecs import Codec, CodecError, tokens
@@ -110,7 +110,7 @@ def of_codec(
     )
     for outcome in run_jobs(jobs, workers):
         if outcome.failure:
-            failed[outcome.name] = outcome.failure
+            failed[outcome.name] = without_folders(outcome.failure)
             _log.warning("%s, %s has no feature: %s", name, outcome.name, outcome.failure)
         else:
             path = folder.token_file(name, corpus, outcome.name)
