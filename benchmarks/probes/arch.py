@@ -68,4 +68,4 @@ def _gradient(layer: Floats, features: Floats, labels: Floats, multi_label: bool
     else:
         likely = np.exp(scores - scores.max(axis=1, keepdims=True))
         error = (likely / likely.sum(axis=1, keepdims=True) - labels) / len(labels)
-    return error.T @ features
+    return np.asarray(error.T @ features, np.float32)
