@@ -53,6 +53,8 @@ class Clip:
     speaker: str | None = None
     label: str | None = None
     split: str | None = None
+    fold: str | None = None
+    """Of a cross-validation."""
     piece: Piece | None = None
     """For a piece of a passage: `start_s` and `seconds` then say nothing, and `path` is that of its first part."""
 

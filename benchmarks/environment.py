@@ -18,7 +18,7 @@ from .request import Request
 PACKAGES = (
     "codeczoo", "torch", "numpy", "scipy", "soxr", "soundfile", "av", "pesq", "pystoi", "speechmos", "onnxruntime",
     "distillmos", "utmos-pytorch", "torchcrepe", "encodec", "descript-audio-codec", "transformers", "pycodec2",
-    "ai-edge-litert",
+    "ai-edge-litert", "scikit-learn",
 )  # fmt: skip
 
 
@@ -60,11 +60,21 @@ def commit() -> str | None:
     return head.stdout.strip() + ("+changes" if status.stdout.strip() else "")
 
 
+def fact_sheet(command: str) -> dict[str, Any]:
+    """When, by which command, with which versions, on which hardware."""
+    return {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": command,
+        "versions": versions(),
+        "hardware": {"processor": processor(), "cores": cores(), "system": platform.system()},
+        "commit": commit(),
+    }
+
+
 def invocation(request: Request, identities: dict[str, str]) -> dict[str, Any]:
     """The entry of `run.json` for one invocation of the runner."""
     return {
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": request.command,
+        **fact_sheet(request.command),
         "codecs": [point.name for point in request.points],
         "skipped_codecs": dict(request.skipped),
         "corpus": request.corpus.name,
@@ -75,7 +85,4 @@ def invocation(request: Request, identities: dict[str, str]) -> dict[str, Any]:
         "workers": request.workers,
         "threads": request.threads,
         "device": request.device,
-        "versions": versions(),
-        "hardware": {"processor": processor(), "cores": cores(), "system": platform.system()},
-        "commit": commit(),
     }

@@ -5,6 +5,7 @@ BenchmarkError              base of all below; its text is a sentence for the us
 ├── InvalidClip             one file: not audio, no samples, NaN (the run goes on without it)
 ├── UnknownSuite            no such suite or corpus; the nearest names are listed
 ├── InvalidSuite            a suite's file has an unknown key or a value of the wrong kind
+├── InvalidProbe            a probe cannot be made: labels, divisions, a speaker on both sides
 └── InvalidRun              a run folder of another schema, or in use, or without records
 """
 
@@ -36,6 +37,10 @@ class InvalidSuite(BenchmarkError):
 
 class InvalidRun(BenchmarkError):
     """A run folder cannot be continued or read."""
+
+
+class InvalidProbe(BenchmarkError):
+    """Labelled clips cannot be probed as they are."""
 
 
 USER_ERRORS = (BenchmarkError, CodecError, MetricError)

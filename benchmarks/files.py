@@ -57,14 +57,17 @@ class EncodeJob:
     """One clip to a token file below `out`."""
 
     clip: Clip
-    codec: str
+    codec: str | Codec
+    """Its name, which every process loads once; the codec itself only where jobs run in this process."""
     out: Path
     device: str = "cpu"
+    path: Path | None = None
+    """The token file; None: below `out` by the clip's name."""
 
     def run(self) -> Outcome:
         """Encode, unless the token file is there and of this very clip and codec."""
-        codec = _codec(self.codec, self.device)
-        path = self.out / f"{self.clip.name}{tokens.SUFFIX}"
+        codec = _codec(self.codec, self.device) if isinstance(self.codec, str) else self.codec
+        path = self.path or self.out / f"{self.clip.name}{tokens.SUFFIX}"
         sha256 = content_sha256(self.clip)
         if path.is_file() and _is_of(path, codec, sha256):
             return Outcome(self.clip.name, known=True)

@@ -5,7 +5,7 @@
     music/b.flac,music,,30,10
 
 Columns: `path` is required and relative to the manifest's folder; `name`, `start_s`, `seconds`, `domain`, `dataset`,
-`speaker`, `label`, `split` are taken where they are there; others serve only to choose rows by.
+`speaker`, `label`, `split`, `fold` are taken where they are there; others serve only to choose rows by.
 
 * `seconds` cuts where the row also has a `start_s`; alone it is a fact about the file and changes nothing
 * a path must lie below the manifest's folder, or below `root` where that is given; this is decided by its text, before
@@ -38,7 +38,7 @@ from .selection import Where, matches, no_match
 
 logger = logging.getLogger(__name__)
 
-FACTS = ("domain", "dataset", "speaker", "label", "split")
+FACTS = ("domain", "dataset", "speaker", "label", "split", "fold")
 COLUMNS = ("path", "name", "start_s", "seconds", *FACTS)
 
 
@@ -113,8 +113,8 @@ class _Table:
         given = row.get("name", "")
         if given and (given.startswith("/") or ".." in given.split("/") or not given.isprintable()):
             raise InvalidCorpus(f"{self.path}:{line}: {given!r} cannot name a clip: names are relative, without `..`.")
-        domain, dataset, speaker, label, split = (row.get(fact) or None for fact in FACTS)
-        return Clip(given or name, path, start_s or 0.0, seconds, domain, dataset, speaker, label, split)
+        domain, dataset, speaker, label, split, fold = (row.get(fact) or None for fact in FACTS)
+        return Clip(given or name, path, start_s or 0.0, seconds, domain, dataset, speaker, label, split, fold)
 
     def _located(self, line: int, text: str) -> tuple[Path, str]:
         if not text or "\0" in text:

@@ -81,7 +81,7 @@ class RunFolder:
             os.close(self._lock)
             raise InvalidRun(f"{self.path} is in use by another process; wait for it or name another folder.") from None
         file = self.path / records.RECORDS_FILE
-        _drop_torn_line(file)
+        drop_torn_line(file)
         if file.is_file():
             for offset, record in records.read_offsets(file):
                 self._index(records.key_of(record), offset)
@@ -164,7 +164,7 @@ def _read_description(path: Path) -> dict[str, Any]:
     return description
 
 
-def _drop_torn_line(path: Path) -> None:
+def drop_torn_line(path: Path) -> None:
     """Cut off what follows the last newline: a record whose writing was interrupted."""
     if not path.is_file():
         return

@@ -287,7 +287,7 @@ class _Runner:
         if clip.piece is not None:
             record["piece"] = _piece_facts(clip.piece)
         if codec is not None:
-            record["codec_facts"] = _codec_facts(codec.spec)
+            record["codec_facts"] = codec_facts(codec.spec)
         return record
 
     def _failed(self, record: Record, step: str, error: Exception) -> None:
@@ -342,7 +342,8 @@ def _is_decoded(codec: Codec) -> bool:
     return isinstance(codec, BoundAudio)
 
 
-def _codec_facts(spec: Spec) -> dict[str, Any]:
+def codec_facts(spec: Spec) -> dict[str, Any]:
+    """Facts of an operating point, as records carry them."""
     return {
         "bitrate_kbps": spec.bitrate_kbps,
         "tokens_per_second": spec.tokens_per_second,

@@ -23,7 +23,7 @@ from codeczoo.benchmarks.cli import main
 Run = Callable[..., tuple[int, str, str]]
 """Arguments to (exit status, standard output, standard error)."""
 
-VERBS = ("list", "info", "bench", "score", "report", "tokens", "encode", "decode", "fetch", "convert", "train")
+VERBS = ("list", "info", "bench", "score", "report", "tokens", "probe", "encode", "decode", "fetch", "convert", "train")
 
 
 @pytest.fixture
@@ -162,6 +162,7 @@ def test_a_misspelt_name_is_answered_with_the_nearest(codeczoo: Run, name: str, 
 # --- wrong requests: one sentence, status 2, nothing changed --------------------------------------------------------
 
 BENCH = "bench --codecs opus@12kbps --metrics stoi --out run --corpus clips"
+PROBE = "probe --codecs pcm:16 --out run --corpus clips"
 SCORE = "score --metrics stoi --out run"
 
 WRONG = [
@@ -219,6 +220,23 @@ WRONG = [
     ("report empty", "empty holds no records (records.jsonl). A run folder is made by `codeczoo bench`."),
     ("report absent", "absent holds no records (records.jsonl). A run folder is made by `codeczoo bench`."),
     ("report oldlines", "oldlines/records.jsonl:1 has schema 0; this version reads schema 1."),
+    (PROBE.replace(" --corpus clips", ""), "There is nothing to probe; name labelled clips with --corpus"),
+    (f"{PROBE}/absent", "clips/absent does not exist"),
+    (PROBE, "No clip of clips has a label; a manifest has a column `label`, a folder has a folder a label."),
+    (f"{PROBE} --corpus ravdess", "ravdess needs the folder where it is unpacked: ravdess:/path/to/it."),
+    (f"{PROBE} --corpus ravdes:clips", "There is no data set 'ravdes' to probe; did you mean ravdess?"),
+    (f"{PROBE} --corpus ravdess:absent", "absent does not exist"),
+    (f"{PROBE} --corpus esc-50:clips", "clips holds none of meta/esc50.csv, nor does a folder in it"),
+    (f"{PROBE} --corpus esc-50:clips --limit 3", "--limit does not go with an official data set, which is whole."),
+    (f"{PROBE} --codecs opsu", "There is no codec named 'opsu'."),
+    (f"{PROBE} --codecs mimi:24khz@8q", "The weights kyutai--mimi ("),
+    (f"{PROBE} --seeds 0", "--seeds is 1 or more; got 0."),
+    (f"{PROBE} --workers 0", "--workers is 1 or more; got 0."),
+    (f"{PROBE} --threads 0", "--threads is 1 or more; got 0."),
+    (f"{PROBE} --device abacus", "Codecs cannot run on the device 'abacus' here: "),
+    (f"{PROBE} --out clips", "clips is not empty and not a run folder (no run.json); name another one."),
+    (f"{PROBE} --out notes.txt", "notes.txt is a file; --out takes a folder, new or made by an earlier run."),
+    ("probe --report --out empty", "empty holds no probes (probes.jsonl); codeczoo probe makes some."),
     ("fetch opsu", "There is no codec named 'opsu'. Nearest: opus."),
     ("encode --codec opsu@1kbps --corpus clips --out tokens", "There is no codec named 'opsu'."),
     ("encode --codec mimi:24khz@8q --corpus clips --out tokens", "The weights kyutai--mimi ("),
@@ -546,3 +564,24 @@ def test_without_a_network_fetch_is_one_sentence(tmp_path: Path, name: str, sent
     assert line.startswith(sentence)
     assert done.stdout.startswith(f"{name}: licence of the weights: ")
     assert not [path for path in tmp_path.rglob("*") if path.suffix in {".pt", ".pth", ".th", ".safetensors"}]
+
+
+# --- probes ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_probe_prints_its_table_and_continues(codeczoo: Run, tmp_path: Path, demo_audio: Path) -> None:
+    assert demo_audio.is_dir()
+    command = ["probe", "--codecs", "pcm:16", "--corpus", "demo", "--seeds", "1", "--threads", "1", "--out", "run"]
+    status, out, err = codeczoo(*command)
+    assert status == 3, err
+    assert "| chance (uniform) | 11.1 |" in out
+    assert "- `pcm:16`: undefined, no embeddings" in out
+    assert "pytest-audioeval (linear): 9 labels, 27 test clips" in out
+    assert "21 probes: 21 made now" in err
+    status, again, err = codeczoo(*command)
+    assert (status, again) == (3, out)
+    assert "21 probes: 0 made now" in err
+    assert codeczoo("probe", "--report", "--out", "run")[1] == out
+    assert {path.name for path in (tmp_path / "work" / "run" / "report" / "probes").iterdir()} == {
+        "probes.md", "probes.tex", "probes.csv",
+    }  # fmt: skip
