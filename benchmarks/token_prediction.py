@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from codeczoo.metrics.token_ngram import NGram, interleaved
 
-from .report.bootstrap import mean_interval
+from .statistics.bootstrap import mean_interval
 from .token_corpus import CodecSources, TokenSource
 
 ORDERS = (1, 2, 3)

@@ -45,7 +45,7 @@ from codeczoo.codecs.training.trainer import Trainer
 from codeczoo.codecs.training.validation import Validation
 
 from .ablation_figure import draw
-from .report.bootstrap import mean_interval
+from .statistics.bootstrap import mean_interval
 from .training_validation import USUAL, ZooScores
 
 BASE = "base"

@@ -22,10 +22,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from codeczoo.benchmarks.records import Record
+from codeczoo.benchmarks.statistics.bootstrap import RESAMPLES
 from codeczoo.metrics import Metric
 
 from . import harness, length_table, table, tidy, writers
-from .bootstrap import RESAMPLES
 from .frontier import frontier
 from .lengths import LengthGroup, Lengths, is_piece, summarise_lengths
 from .summary import Cell, Group, GroupBy, Row, Summary, metric_names, summarise

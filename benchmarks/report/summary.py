@@ -3,32 +3,36 @@
 Groups are the values of one field of the records (`corpus`, `domain` or `dataset`). Every clip of a row is, for every
 metric that was asked of the codec, scored, undefined, failed, or missing (not asked of this clip). A clip that could
 not be read, encoded or decoded failed every metric. Two means may be compared only if they are over the same clips
-under the same metric identity: `Group.comparable` says which codecs those are.
+under the same metric identity: `Group.comparable` says which codecs those are, and `Group.ties` which of these cannot
+be told apart with these clips.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from codeczoo.benchmarks.errors import BenchmarkError, InvalidRun
 from codeczoo.benchmarks.records import CODING_STEPS, Record, key_of
+from codeczoo.benchmarks.statistics.bootstrap import RESAMPLES, mean_intervals
+from codeczoo.benchmarks.statistics.groups import Ties, ties
+from codeczoo.benchmarks.statistics.sample import ClipKey, clip_key, cluster
 from codeczoo.metrics import Metric, UnknownMetric, metric
 
 from . import bitrate
 from .bitrate import Bitrate
-from .bootstrap import RESAMPLES, mean_interval
 from .columns import ordered
 
 GroupBy = Literal["corpus", "domain", "dataset"]
 GROUP_FIELDS: tuple[GroupBy, ...] = ("corpus", "domain", "dataset")
 REFERENCE = "Reference"
-
-ClipKey = tuple[str, str, str]
-"""(corpus, clip, SHA-256 of the clip)."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,10 @@ class Cell:
     """Clips by reason."""
     missing: int
     """Clips of the row that the metric was not asked of."""
+    values: NDArray[np.float64] = field(compare=False, repr=False)
+    """One a clip of `scored`, in the order of the clips."""
+    clusters: tuple[Hashable, ...] = field(compare=False, repr=False)
+    """What each of these clips was drawn with."""
 
     @property
     def n(self) -> int:
@@ -98,6 +106,19 @@ class Group:
         best = max(classes, key=lambda key: (len(classes[key]), len(key[0]), sorted(key[1])))
         return frozenset(classes[best])
 
+    @cached_property
+    def ties(self) -> Mapping[str, Ties]:
+        """By metric, which of the codecs that may be compared cannot be told apart. Metrics under which fewer than two
+        may be compared, or on fewer than two clips, are absent."""
+        found: dict[str, Ties] = {}
+        for name in dict.fromkeys(name for row in self.rows for name in row.cells):
+            compared = self.comparable(name)
+            cells = {row.codec: row.cells[name] for row in self.rows if row.codec in compared}
+            if len(cells) > 1 and next(iter(cells.values())).n > 1:
+                clusters = next(iter(cells.values())).clusters
+                found[name] = ties(tuple(cells), np.stack([cell.values for cell in cells.values()], axis=1), clusters)
+        return found
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -117,15 +138,6 @@ def default_grouping(records: Sequence[Record]) -> GroupBy:
 def group_name(record: Record, grouping: str) -> str:
     """The group that a record belongs to."""
     return str(record.get(grouping) or f"{grouping} unknown")
-
-
-def cluster(record: Record) -> object:
-    """What a clip was drawn with: its speaker; where that is not known its passage, if it is a piece of one; else it
-    was drawn by itself."""
-    if record.get("speaker") is not None:
-        return record.get("dataset"), record["speaker"]
-    piece = record.get("piece")
-    return clip_key(record) if piece is None else (record.get("corpus", ""), piece["passage"])
 
 
 def metric_names(record: Record) -> set[str]:
@@ -183,51 +195,81 @@ def _group(name: str, records: Sequence[Record], names: Sequence[str], resamples
     for record in records:
         by_codec.setdefault(record["codec"], []).append(record)
     of_group = set().union(*map(metric_names, records))
-    rows = [_row(codec, members, names, of_group, resamples) for codec, members in by_codec.items()]
+    known: dict[frozenset[ClipKey], frozenset[ClipKey]] = {}
+    rows = [_row(codec, members, names, of_group, known) for codec, members in by_codec.items()]
+    rows = _with_intervals(rows, resamples)
     rows.sort(key=lambda row: (-(row.bitrate.kbps or 0.0), row.codec))
     sets = Counter(row.clips for row in rows)
     common = max(sets, key=lambda clips: (sets[clips], len(clips), sorted(clips)))
     return Group(name, tuple(rows), _reference(records, names, common, resamples), common)
 
 
-def _row(codec: str, records: Sequence[Record], names: Sequence[str], of_group: set[str], resamples: int) -> Row:
+def _with_intervals(rows: Sequence[Row], resamples: int) -> list[Row]:
+    """The rows, with the intervals of all cells over the same clips out of one pass over the resamples."""
+    together: dict[tuple[frozenset[ClipKey], tuple[Hashable, ...]], list[tuple[int, str]]] = {}
+    for number, row in enumerate(rows):
+        for name, cell in row.cells.items():
+            if cell.n:
+                together.setdefault((cell.scored, cell.clusters), []).append((number, name))
+    cells = [dict(row.cells) for row in rows]
+    for (_, clusters), places in together.items():
+        values = np.stack([cells[number][name].values for number, name in places], axis=1)
+        for (number, name), interval in zip(places, mean_intervals(values, clusters, resamples), strict=True):
+            cells[number][name] = replace(cells[number][name], interval=interval)
+    return [replace(row, cells=own) for row, own in zip(rows, cells, strict=True)]
+
+
+def _row(
+    codec: str,
+    records: Sequence[Record],
+    names: Sequence[str],
+    of_group: set[str],
+    known: dict[frozenset[ClipKey], frozenset[ClipKey]],
+) -> Row:
+    """A row without intervals. `known` holds sets of clips seen before, so that equal ones are one object."""
     facts = records[0].get("codec_facts") or {}
     # A codec that failed on every clip was asked for what the others of its group were asked for.
     asked = set().union(*map(metric_names, records)) or of_group
+    keys = [clip_key(record) for record in records]
+    clusters = [cluster(record) for record in records]
+    clips = frozenset(keys)
     return Row(
         codec=codec,
         family=codec.rpartition("@")[0] or codec,
-        clips=frozenset(map(clip_key, records)),
+        clips=known.setdefault(clips, clips),
         seconds=sum(record["seconds"] for record in records if record.get("seconds")),
         bitrate=bitrate.measure(records),
         tokens_per_second=facts.get("tokens_per_second"),
         n_codebooks=facts.get("n_codebooks") or None,
         fingerprints=len({record.get("codec_fingerprint") for record in records}),
-        cells={name: _cell(name, records, resamples) for name in names if name in asked},
+        cells={name: _cell(name, records, keys, clusters, known) for name in names if name in asked},
     )
 
 
-def clip_key(record: Record) -> ClipKey:
-    """What tells a clip from all others."""
-    return record.get("corpus", ""), record["clip"], record.get("clip_sha256") or ""
-
-
-def _cell(name: str, records: Sequence[Record], resamples: int) -> Cell:
-    values: dict[ClipKey, float] = {}
-    clusters: list[object] = []
+def _cell(
+    name: str,
+    records: Sequence[Record],
+    keys: Sequence[ClipKey],
+    clusters: Sequence[Hashable],
+    known: dict[frozenset[ClipKey], frozenset[ClipKey]],
+) -> Cell:
+    """A cell without its interval."""
+    values: list[float] = []
+    places: list[int] = []
     identities: set[str] = set()
     undefined: Counter[str] = Counter()
     failed: Counter[str] = Counter()
     missing = 0
-    for record in records:
+    for place, record in enumerate(records):
         value = record.get("scores", {}).get(name)
+        if value is not None and math.isfinite(value):
+            values.append(float(value))
+            places.append(place)
+            identities.add(record.get("identities", {}).get(name, ""))
+            continue
         failures = record.get("failed", {})
         step = next((step for step in CODING_STEPS if step in failures), None)
-        if value is not None and math.isfinite(value):
-            values[clip_key(record)] = float(value)
-            identities.add(record.get("identities", {}).get(name, ""))
-            clusters.append(cluster(record))
-        elif value is not None:
+        if value is not None:
             failed[f"the record holds {value}, which is not a finite number"] += 1
         elif name in record.get("undefined", {}):
             undefined[record["undefined"][name]] += 1
@@ -237,10 +279,18 @@ def _cell(name: str, records: Sequence[Record], resamples: int) -> Cell:
             failed[f"{step}: {failures[step]}"] += 1
         else:
             missing += 1
-    scores = list(values.values())
-    mean = math.fsum(scores) / len(scores) if scores else None
-    interval = mean_interval(scores, clusters, resamples) if scores else None
-    return Cell(mean, interval, frozenset(values), frozenset(identities), undefined, failed, missing)
+    scored = frozenset(keys[place] for place in places)
+    return Cell(
+        mean=math.fsum(values) / len(values) if values else None,
+        interval=None,
+        scored=known.setdefault(scored, scored),
+        identities=frozenset(identities),
+        undefined=undefined,
+        failed=failed,
+        missing=missing,
+        values=np.array(values, dtype=np.float64),
+        clusters=tuple(clusters[place] for place in places),
+    )
 
 
 def _reference(
@@ -253,10 +303,13 @@ def _reference(
         if key in clips and record.get("reference_scores"):
             known = own.setdefault(key, {**record, "scores": {}, "undefined": {}, "failed": {}})
             known["scores"] = {**record["reference_scores"], **known["scores"]}
-    members = [own[key] for key in sorted(own)]
-    cells = {name: _cell(name, members, resamples) for name in names}
+    keys = sorted(own)
+    members = [own[key] for key in keys]
+    clusters = list(map(cluster, members))
+    cells = {name: _cell(name, members, keys, clusters, {}) for name in names}
     cells = {name: cell for name, cell in cells.items() if cell.n}
     if not cells:
         return None
     seconds = sum(record["seconds"] for record in members)
-    return Row(REFERENCE, REFERENCE, frozenset(own), seconds, Bitrate(None, "", None), None, None, 1, cells)
+    row = Row(REFERENCE, REFERENCE, frozenset(own), seconds, Bitrate(None, "", None), None, None, 1, cells)
+    return _with_intervals([row], resamples)[0]
