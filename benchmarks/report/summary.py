@@ -197,14 +197,14 @@ def _group(name: str, records: Sequence[Record], names: Sequence[str], resamples
     of_group = set().union(*map(metric_names, records))
     known: dict[frozenset[ClipKey], frozenset[ClipKey]] = {}
     rows = [_row(codec, members, names, of_group, known) for codec, members in by_codec.items()]
-    rows = _with_intervals(rows, resamples)
+    rows = with_intervals(rows, resamples)
     rows.sort(key=lambda row: (-(row.bitrate.kbps or 0.0), row.codec))
     sets = Counter(row.clips for row in rows)
     common = max(sets, key=lambda clips: (sets[clips], len(clips), sorted(clips)))
     return Group(name, tuple(rows), _reference(records, names, common, resamples), common)
 
 
-def _with_intervals(rows: Sequence[Row], resamples: int) -> list[Row]:
+def with_intervals(rows: Sequence[Row], resamples: int) -> list[Row]:
     """The rows, with the intervals of all cells over the same clips out of one pass over the resamples."""
     together: dict[tuple[frozenset[ClipKey], tuple[Hashable, ...]], list[tuple[int, str]]] = {}
     for number, row in enumerate(rows):
@@ -312,4 +312,4 @@ def _reference(
         return None
     seconds = sum(record["seconds"] for record in members)
     row = Row(REFERENCE, REFERENCE, frozenset(own), seconds, Bitrate(None, "", None), None, None, 1, cells)
-    return _with_intervals([row], resamples)[0]
+    return with_intervals([row], resamples)[0]

@@ -7,6 +7,7 @@ identity; whatever else differs between rows is said under the section.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,6 +21,10 @@ NOTHING = "–"
 STATED = "†"
 OTHER_CLIPS = "‡"
 TIED = "≈"
+TIED_NOTE = (
+    "≈ cannot be told apart from the best of its column with these clips (paired test over speakers, or over clips, at "
+    "5 %, corrected for all pairs of codecs)."
+)
 
 
 @dataclass(frozen=True)
@@ -69,10 +74,7 @@ def quality(summary: Summary, intervals: bool = False) -> Table:
             "Bold is best and underlined second, ranked only among means over the very same clips; "
             "a mean over fewer clips than its row has is marked with its n."
         )
-        notes.append(
-            "≈ cannot be told apart from the best of its column with these clips (paired test over speakers, or over "
-            "clips, at 5 %, corrected for all pairs of codecs)."
-        )
+        notes.append(TIED_NOTE)
     if intervals:
         notes.append("± is half the 95 % confidence interval (bootstrap over speakers, or over clips).")
     return Table("Reconstruction quality", head, 1, sections, tuple(notes))
@@ -144,11 +146,24 @@ def _row(
         TextCell(NOTHING if row.n_codebooks is None else str(row.n_codebooks)),
         TextCell(NOTHING if row.tokens_per_second is None else columns.rate_text(row.tokens_per_second)),
     ]
+    cells += metric_cells(row, shown, emphasis, tied, intervals)
+    return (*cells, TextCell(str(len(row.clips))))
+
+
+def metric_cells(
+    row: Row,
+    shown: Sequence[Metric],
+    emphasis: Mapping[str, Mapping[str, Literal["best", "second"]]],
+    tied: Mapping[str, frozenset[str]],
+    intervals: bool,
+) -> list[TextCell]:
+    """The means of a row under each metric."""
+    cells = []
     for fact in shown:
         cell = row.cells.get(fact.name)
         mark = TIED if row.codec in tied.get(fact.name, frozenset()) else ""
         cells.append(mean(cell, fact, emphasis.get(fact.name, {}).get(row.codec, ""), intervals, mark))
-    return (*cells, TextCell(str(len(row.clips))))
+    return cells
 
 
 def bandwidth(row: Row) -> TextCell:

@@ -11,8 +11,9 @@ values about their own mean, short by sqrt((n - 1) / n), and a normal quantile i
 
     Phi(-+ sqrt(n / (n - 1)) t_{n-1, (1 + level) / 2})
 
-of the resamples instead of (1 -+ level) / 2: on normal data Student's interval, as far as resamples reach, and with many
-clusters the plain percentile interval. Measured coverage of both, and of BCa, is in results/statistics/statistics.md.
+of the resamples instead of (1 -+ level) / 2: on normal data Student's interval, as far as the resamples reach, and
+with many clusters the plain percentile interval. The measured coverage of both, and of BCa, is in
+results/statistics/statistics.md.
 """
 
 from __future__ import annotations

@@ -90,7 +90,8 @@ def pair(first: Side, second: Side, metric: str) -> Paired:
     if not both:
         raise Incomparable(
             f"{first.name} and {second.name} have no clip with a value of {metric} in common "
-            f"({len(first.values)} and {len(second.values)} clips): nothing can be compared. Measure both on one corpus."
+            f"({len(first.values)} and {len(second.values)} clips): nothing can be compared. "
+            "Measure both on one corpus."
         )
     if len(both) == 1:
         raise Incomparable(

@@ -19,6 +19,8 @@ from .bootstrap import cluster_sums, numbered
 
 ALPHA = 0.05
 POWER = 0.8
+LEAST_CLUSTERS = 6
+"""With fewer, the test by flipping signs cannot show any difference at 5 %: 2 / 2^5 is more."""
 _MOST = 10_000_000
 
 
@@ -72,6 +74,7 @@ def clips_needed(differences: ArrayLike, clusters: Sequence[Hashable]) -> tuple[
     needed = clusters_needed(math.inf if around <= 1e-12 * abs(mean) else mean / around)
     if needed is None:
         return None
+    needed = max(needed, LEAST_CLUSTERS)
     return math.ceil(needed * len(given) / len(set(clusters))), needed
 
 
