@@ -10,8 +10,8 @@ Compare a run with a baseline, clip by clip, and fail where quality has dropped.
 
 A codec fails under a metric where its mean is worse by more than the tolerance, and a paired test on the same clips
 says that this is more than chance (signs flipped by speaker, corrected for all comparisons); or where clips that had a
-value have none now. Tolerances have the metric's unit; with --repeats, runs of the baseline's version made again or on other
-threads, none is below the noise that these show.
+value have none now. Tolerances have the metric's unit; with --repeats, runs of the baseline's version made again or on
+other threads, none is below the noise that these show.
 """
 
 _EPILOG = """\

@@ -7,7 +7,7 @@ Curves are as in curves.py: through means over clips, here over the clips that b
 rate gives a quality, so it is defined only where quality gets better with every step of rate, all through the range
 that both reach: elsewhere it is refused, not smoothed. Intervals are bootstrapped: clips are drawn by speaker, once for
 both families, and the curves drawn anew through the means of each resample; resamples without a value (not monotone, no
-common range) are counted, and where they are more than `MOST_LOST` there is no interval.
+common range) are left out, and where they are more than `MOST_LOST` of all there is no interval.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .bootstrap import LEVEL, RESAMPLES, Values, resampled_means, tails
+from .bootstrap import LEVEL, Values, resampled_means, tails
 from .curves import Curve
 from .paired import Incomparable
 
+RESAMPLES = 1000
+"""Fewer than of means: each takes two curves."""
 MOST_LOST = 0.05
 
 Measure = Callable[[Values, Values, Values, Values], tuple[float, float, float]]

@@ -88,5 +88,5 @@ def detectable(
     around = spread(differences, clusters)
     if n < 2 or not math.isfinite(around):
         return math.inf
-    effect = optimize.brentq(lambda size: power(n, size, alpha) - wanted, 0.0, 1000.0)
-    return float(effect) * around
+    found = optimize.root_scalar(lambda size: power(n, size, alpha) - wanted, bracket=(0.0, 1000.0))
+    return float(found.root) * around

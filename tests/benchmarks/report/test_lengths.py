@@ -14,8 +14,8 @@ from matplotlib.legend import Legend
 from codeczoo.benchmarks import report
 from codeczoo.benchmarks.errors import BenchmarkError
 from codeczoo.benchmarks.report import canvas, length_figure, length_table, style, writers
-from codeczoo.benchmarks.statistics.bootstrap import mean_interval
 from codeczoo.benchmarks.report.lengths import Lengths, summarise_lengths
+from codeczoo.benchmarks.statistics.bootstrap import mean_interval
 
 Record = dict[str, Any]
 
