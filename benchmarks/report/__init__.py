@@ -89,7 +89,8 @@ def _write_clips(
     records: Sequence[Record], summary: Summary, out_dir: Path, intervals: bool, figures: bool
 ) -> list[Path]:
     quality = table.quality(summary, intervals)
-    own = harness.table(records, summary)
+    conducts = harness.by_group(records, summary.group_by)
+    own = harness.table(conducts)
     paths = _write_texts(
         out_dir,
         {
@@ -98,7 +99,7 @@ def _write_clips(
             "quality.csv": tidy.text(summary),
             "harness.md": writers.markdown(own),
             "harness.tex": writers.latex(own, "tab:harness"),
-            "harness.csv": harness.csv_text(records, summary.group_by),
+            "harness.csv": harness.csv_text(conducts, summary.group_by),
         },
     )
     if figures:

@@ -142,7 +142,16 @@ def group_name(record: Record, grouping: str) -> str:
 
 def metric_names(record: Record) -> set[str]:
     """Metrics that were asked of a clip."""
-    return {*record.get("scores", {}), *record.get("undefined", {}), *record.get("failed", {})} - set(CODING_STEPS)
+    return names_asked((record,))
+
+
+def names_asked(records: Iterable[Record]) -> set[str]:
+    """Metrics that were asked of any of the clips."""
+    found: set[str] = set()
+    for record in records:
+        for field_ in ("scores", "undefined", "failed"):
+            found.update(record.get(field_, ()))
+    return found - set(CODING_STEPS)
 
 
 def known_facts(names: Iterable[str], facts: Mapping[str, Metric] | None) -> dict[str, Metric]:
@@ -178,30 +187,39 @@ def summarise(
         codec, corpus, clip = twice[0]
         raise InvalidRun(f"{codec} was given twice for clip {clip} of corpus {corpus!r}; merge the runs first.")
     grouping = group_by or default_grouping(records)
-    asked = set().union(*map(metric_names, records))
+    by_group: dict[str, dict[str, list[Record]]] = {}
+    for record in sorted(records, key=key_of):
+        by_group.setdefault(group_name(record, grouping), {}).setdefault(record["codec"], []).append(record)
+    asked_of = {(group, codec): names_asked(own) for group, codecs in by_group.items() for codec, own in codecs.items()}
+    asked = set[str]().union(*asked_of.values())
     names = ordered(asked) if metrics is None else tuple(metrics)
     if metrics is not None and (absent := [name for name in metrics if name not in asked]):
         raise BenchmarkError(f"No record scores {', '.join(absent)}; the records score: {', '.join(ordered(asked))}.")
     found = known_facts(names, facts)
-    by_group: dict[str, list[Record]] = {}
-    for record in sorted(records, key=key_of):
-        by_group.setdefault(group_name(record, grouping), []).append(record)
-    groups = tuple(_group(name, members, names, resamples) for name, members in sorted(by_group.items()))
+    groups = tuple(
+        _group(name, codecs, {codec: asked_of[name, codec] for codec in codecs}, names, resamples)
+        for name, codecs in sorted(by_group.items())
+    )
     return Summary(grouping, groups, tuple(found[name] for name in names))
 
 
-def _group(name: str, records: Sequence[Record], names: Sequence[str], resamples: int) -> Group:
-    by_codec: dict[str, list[Record]] = {}
-    for record in records:
-        by_codec.setdefault(record["codec"], []).append(record)
-    of_group = set().union(*map(metric_names, records))
+def _group(
+    name: str,
+    by_codec: Mapping[str, Sequence[Record]],
+    asked: Mapping[str, set[str]],
+    names: Sequence[str],
+    resamples: int,
+) -> Group:
+    of_group = set[str]().union(*asked.values())
     known: dict[frozenset[ClipKey], frozenset[ClipKey]] = {}
-    rows = [_row(codec, members, names, of_group, known) for codec, members in by_codec.items()]
+    # A codec that failed on every clip was asked for what the others of its group were asked for.
+    shown = {codec: [name for name in names if name in (own or of_group)] for codec, own in asked.items()}
+    rows = [_row(codec, members, shown[codec], known) for codec, members in by_codec.items()]
     rows = with_intervals(rows, resamples)
     rows.sort(key=lambda row: (-(row.bitrate.kbps or 0.0), row.codec))
     sets = Counter(row.clips for row in rows)
     common = max(sets, key=lambda clips: (sets[clips], len(clips), sorted(clips)))
-    return Group(name, tuple(rows), _reference(records, names, common, resamples), common)
+    return Group(name, tuple(rows), _reference(by_codec.values(), names, common, resamples), common)
 
 
 def with_intervals(rows: Sequence[Row], resamples: int) -> list[Row]:
@@ -223,16 +241,11 @@ def _row(
     codec: str,
     records: Sequence[Record],
     names: Sequence[str],
-    of_group: set[str],
     known: dict[frozenset[ClipKey], frozenset[ClipKey]],
 ) -> Row:
     """A row without intervals. `known` holds sets of clips seen before, so that equal ones are one object."""
     facts = records[0].get("codec_facts") or {}
-    # A codec that failed on every clip was asked for what the others of its group were asked for.
-    asked = set().union(*map(metric_names, records)) or of_group
-    keys = [clip_key(record) for record in records]
-    clusters = [cluster(record) for record in records]
-    clips = frozenset(keys)
+    clips = frozenset(map(clip_key, records))
     return Row(
         codec=codec,
         family=codec.rpartition("@")[0] or codec,
@@ -242,72 +255,92 @@ def _row(
         tokens_per_second=facts.get("tokens_per_second"),
         n_codebooks=facts.get("n_codebooks") or None,
         fingerprints=len({record.get("codec_fingerprint") for record in records}),
-        cells={name: _cell(name, records, keys, clusters, known) for name in names if name in asked},
+        cells=_cells(names, records, known),
     )
 
 
+class _Tally:
+    """What has been seen of one metric so far."""
+
+    def __init__(self) -> None:
+        self.values: list[float] = []
+        self.places: list[int] = []
+        self.identities: set[str] = set()
+        self.undefined: Counter[str] = Counter()
+        self.failed: Counter[str] = Counter()
+        self.missing = 0
+
+
+def _cells(
+    names: Sequence[str], records: Sequence[Record], known: dict[frozenset[ClipKey], frozenset[ClipKey]]
+) -> dict[str, Cell]:
+    """A cell a metric, without intervals. Records are gone through once: a run of a hundred thousand does not fit into
+    the processor's cache, and a pass a metric takes several times as long."""
+    tallies = {name: _Tally() for name in names}
+    for place, record in enumerate(records):
+        scores, identities = record.get("scores", {}), record.get("identities", {})
+        for name, tally in tallies.items():
+            value = scores.get(name)
+            if value is not None and math.isfinite(value):
+                tally.values.append(float(value))
+                tally.places.append(place)
+                tally.identities.add(identities.get(name, ""))
+            else:
+                _count_loss(tally, record, name, value)
+    keys = [clip_key(record) for record in records]
+    clusters = [cluster(record) for record in records]
+    return {name: _cell(tally, keys, clusters, known) for name, tally in tallies.items()}
+
+
+def _count_loss(tally: _Tally, record: Record, name: str, value: float | None) -> None:
+    failures = record.get("failed", {})
+    step = next((step for step in CODING_STEPS if step in failures), None)
+    if value is not None:
+        tally.failed[f"the record holds {value}, which is not a finite number"] += 1
+    elif name in record.get("undefined", {}):
+        tally.undefined[record["undefined"][name]] += 1
+    elif name in failures:
+        tally.failed[failures[name]] += 1
+    elif step is not None:
+        tally.failed[f"{step}: {failures[step]}"] += 1
+    else:
+        tally.missing += 1
+
+
 def _cell(
-    name: str,
-    records: Sequence[Record],
+    tally: _Tally,
     keys: Sequence[ClipKey],
     clusters: Sequence[Hashable],
     known: dict[frozenset[ClipKey], frozenset[ClipKey]],
 ) -> Cell:
-    """A cell without its interval."""
-    values: list[float] = []
-    places: list[int] = []
-    identities: set[str] = set()
-    undefined: Counter[str] = Counter()
-    failed: Counter[str] = Counter()
-    missing = 0
-    for place, record in enumerate(records):
-        value = record.get("scores", {}).get(name)
-        if value is not None and math.isfinite(value):
-            values.append(float(value))
-            places.append(place)
-            identities.add(record.get("identities", {}).get(name, ""))
-            continue
-        failures = record.get("failed", {})
-        step = next((step for step in CODING_STEPS if step in failures), None)
-        if value is not None:
-            failed[f"the record holds {value}, which is not a finite number"] += 1
-        elif name in record.get("undefined", {}):
-            undefined[record["undefined"][name]] += 1
-        elif name in failures:
-            failed[failures[name]] += 1
-        elif step is not None:
-            failed[f"{step}: {failures[step]}"] += 1
-        else:
-            missing += 1
-    scored = frozenset(keys[place] for place in places)
+    scored = frozenset(keys[place] for place in tally.places)
     return Cell(
-        mean=math.fsum(values) / len(values) if values else None,
+        mean=math.fsum(tally.values) / len(tally.values) if tally.values else None,
         interval=None,
         scored=known.setdefault(scored, scored),
-        identities=frozenset(identities),
-        undefined=undefined,
-        failed=failed,
-        missing=missing,
-        values=np.array(values, dtype=np.float64),
-        clusters=tuple(clusters[place] for place in places),
+        identities=frozenset(tally.identities),
+        undefined=tally.undefined,
+        failed=tally.failed,
+        missing=tally.missing,
+        values=np.array(tally.values, dtype=np.float64),
+        clusters=tuple(clusters[place] for place in tally.places),
     )
 
 
 def _reference(
-    records: Sequence[Record], names: Sequence[str], clips: frozenset[ClipKey], resamples: int
+    by_codec: Iterable[Sequence[Record]], names: Sequence[str], clips: frozenset[ClipKey], resamples: int
 ) -> Row | None:
     """The reference's own scores, one a clip of the common set: they do not depend on the codec beside them."""
     own: dict[ClipKey, Record] = {}
-    for record in records:
+    for record in (record for records in by_codec for record in records):
+        if not record.get("reference_scores"):
+            continue
         key = clip_key(record)
-        if key in clips and record.get("reference_scores"):
+        if key in clips:
             known = own.setdefault(key, {**record, "scores": {}, "undefined": {}, "failed": {}})
             known["scores"] = {**record["reference_scores"], **known["scores"]}
-    keys = sorted(own)
-    members = [own[key] for key in keys]
-    clusters = list(map(cluster, members))
-    cells = {name: _cell(name, members, keys, clusters, {}) for name in names}
-    cells = {name: cell for name, cell in cells.items() if cell.n}
+    members = [own[key] for key in sorted(own)]
+    cells = {name: cell for name, cell in _cells(names, members, {}).items() if cell.n}
     if not cells:
         return None
     seconds = sum(record["seconds"] for record in members)

@@ -136,7 +136,7 @@ def test_families_that_cannot_be_compared():
 def test_bd_rate_covers_the_truth():
     """The interval holds the truth in about 95 % of studies."""
     inside = 0
-    trials = 40
+    trials = 30
     rng = np.random.default_rng(5)
     truth = bd_rate(RATES_1, QUALITY_1, RATES_2, QUALITY_2)[0]
     for seed in range(trials):
@@ -144,6 +144,6 @@ def test_bd_rate_covers_the_truth():
         shared = 0.1 * rng.normal(size=(20, 1)).repeat(2, axis=0)
         first = Curve(**{**vars(first), "values": QUALITY_1 + shared + 0.1 * rng.normal(size=(40, 5))})
         second = Curve(**{**vars(second), "values": QUALITY_2 + shared + 0.1 * rng.normal(size=(40, 4))})
-        found = compare_curves(first, second, True, resamples=150).rate
+        found = compare_curves(first, second, True, resamples=100).rate
         inside += found.interval is not None and found.interval[0] <= truth <= found.interval[1]
-    assert inside / trials >= 0.95 - 3 * 0.0345
+    assert inside / trials >= 0.95 - 3 * 0.0398

@@ -23,6 +23,8 @@ from codeczoo.benchmarks.statistics.sample_size import (
 def test_power_and_size_are_those_of_statsmodels(effect):
     theirs = TTestPower()
     for n in (5, 20):
+        if effect * n > 30:  # theirs is NaN there
+            continue
         assert power(n, effect) == pytest.approx(theirs.power(effect, n, 0.05), abs=1e-6)
     # Theirs is a real number, below which the power is too small.
     needed = theirs.solve_power(effect, alpha=0.05, power=0.8)
