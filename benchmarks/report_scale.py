@@ -3,8 +3,8 @@
     python -m codeczoo.benchmarks.report_scale --codecs 20 --clips 5000 --out results/performance
 
 Records have every field that `bench` writes and thirteen metrics; clips are of speakers, some scores are undefined,
-some clips failed. They are written to a folder of their own and reported by the command line in a process of its own, which
-is measured: seconds by the clock, seconds of the processor, greatest memory.
+some clips failed. They are written to a folder of their own and reported by the command line in a process of its own,
+which is measured: seconds by the clock, seconds of the processor, greatest memory.
 """
 
 from __future__ import annotations

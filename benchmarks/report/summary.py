@@ -288,8 +288,27 @@ def _cells(
             else:
                 _count_loss(tally, record, name, value)
     keys = [clip_key(record) for record in records]
-    clusters = [cluster(record) for record in records]
-    return {name: _cell(tally, keys, clusters, known) for name, tally in tallies.items()}
+    clusters = tuple(cluster(record) for record in records)
+    every = frozenset(keys)
+    every = known.setdefault(every, every)
+    found: dict[str, Cell] = {}
+    for name, tally in tallies.items():
+        scored, own = every, clusters
+        if len(tally.places) < len(records):
+            scored = frozenset(keys[place] for place in tally.places)
+            own = tuple(clusters[place] for place in tally.places)
+        found[name] = Cell(
+            mean=math.fsum(tally.values) / len(tally.values) if tally.values else None,
+            interval=None,
+            scored=known.setdefault(scored, scored),
+            identities=frozenset(tally.identities),
+            undefined=tally.undefined,
+            failed=tally.failed,
+            missing=tally.missing,
+            values=np.array(tally.values, dtype=np.float64),
+            clusters=own,
+        )
+    return found
 
 
 def _count_loss(tally: _Tally, record: Record, name: str, value: float | None) -> None:
@@ -305,26 +324,6 @@ def _count_loss(tally: _Tally, record: Record, name: str, value: float | None) -
         tally.failed[f"{step}: {failures[step]}"] += 1
     else:
         tally.missing += 1
-
-
-def _cell(
-    tally: _Tally,
-    keys: Sequence[ClipKey],
-    clusters: Sequence[Hashable],
-    known: dict[frozenset[ClipKey], frozenset[ClipKey]],
-) -> Cell:
-    scored = frozenset(keys[place] for place in tally.places)
-    return Cell(
-        mean=math.fsum(tally.values) / len(tally.values) if tally.values else None,
-        interval=None,
-        scored=known.setdefault(scored, scored),
-        identities=frozenset(tally.identities),
-        undefined=tally.undefined,
-        failed=tally.failed,
-        missing=tally.missing,
-        values=np.array(tally.values, dtype=np.float64),
-        clusters=tuple(clusters[place] for place in tally.places),
-    )
 
 
 def _reference(
