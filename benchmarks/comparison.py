@@ -223,10 +223,10 @@ def compare_points(
         for fact in shown:
             if fact.name not in asked and metrics is None:
                 continue
-            sides = (side(name, codecs.get(name, []), fact.name) for name in (first, second))
+            one, other = (side(name, codecs.get(name, []), fact.name) for name in (first, second))
             made = PointComparison(group, fact, first, second)
             try:
-                found.append(_compared(made, pair(*sides, fact.name)))
+                found.append(_compared(made, pair(one, other, fact.name)))
             except Incomparable as reason:
                 found.append(replace(made, reason=str(reason)))
     tested = [number for number, each in enumerate(found) if not each.reason]
@@ -270,7 +270,7 @@ def compare_families(
         for fact in shown:
             made = FamilyComparison(group, fact, first, second, axis)
             try:
-                curves = [
+                one, other = (
                     curve(
                         family,
                         {name: side(name, own, fact.name) for name, own in codecs.items() if family_of(name) == family},
@@ -278,8 +278,8 @@ def compare_families(
                         fact.name,
                     )
                     for family in (first, second)
-                ]
-                found.append(replace(made, found=compare_curves(*curves, fact.higher_is_better)))
+                )
+                found.append(replace(made, found=compare_curves(one, other, fact.higher_is_better)))
             except Incomparable as reason:
                 found.append(replace(made, reason=str(reason)))
     return found

@@ -1,6 +1,6 @@
 """The gate on real codecs and real speech: what it must catch, and what it must not cry at.
 
-Each regression is a fault as codecs have had it: audio decoded from codes one frame late, a resampler swapped for linear
+Each regression is a fault as codecs have had it: codes one frame late, a resampler swapped for linear
 interpolation, noise that costs half a decibel, a quantizer that is left out.
 """
 
