@@ -61,24 +61,25 @@ def half_a_decibel_of_noise(_: Codec, decoded: torch.Tensor) -> torch.Tensor:
 
 
 def linear_resampling(_: Codec, audio: torch.Tensor) -> torch.Tensor:
-    """What was brought from 16 to 48 kHz by a good resampler, brought there by linear interpolation instead."""
+    """What a good resampler brings from 16 to 48 kHz, brought there by linear interpolation instead; and the way back,
+    every third sample."""
     return torch.nn.functional.interpolate(audio[..., ::3], size=audio.shape[-1], mode="linear", align_corners=False)
 
 
 @pytest.fixture(scope="module")
 def clips(demo_audio: Path) -> list[Clip]:
-    """Ten clips, the shortest ones."""
+    """The shortest clips first."""
     assert demo_audio.is_dir()
-    return sorted(corpora.demo(), key=lambda clip: clip.path.stat().st_size)[:10]
+    return sorted(corpora.demo(), key=lambda clip: clip.path.stat().st_size)
 
 
 @pytest.fixture
 def measured(request_of, clips, tmp_path: Path) -> Callable[..., list[records.Record]]:
     """Records of a codec under a name, measured by the runner."""
 
-    def measure(name: str, codec: Codec | Changed, **changes: Any) -> list[records.Record]:
+    def measure(name: str, codec: Codec | Changed, n_clips: int = 8, **changes: Any) -> list[records.Record]:
         folder = tmp_path / f"run{len(list(tmp_path.iterdir()))}"
-        run(replace(request_of(clips, [Point(name, lambda: codec)], METRICS, **changes), out=folder))  # type: ignore
+        run(replace(request_of(clips[:n_clips], [Point(name, lambda: codec)], METRICS, **changes), out=folder))  # type: ignore
         return records.load(folder)
 
     return measure
@@ -105,11 +106,11 @@ def test_a_byte_codec(measured):
     """A resampler that was swapped, and half a decibel of noise, are caught; running again is no regression."""
     name = "opus@12kbps"
     codec = codecs.load(name)
-    baseline = measured(name, codec)
-    assert judge(measured(name, codecs.load(name)), baseline).exit_status == 0
-    swapped = judge(measured(name, Changed(codec, given=linear_resampling)), baseline)
-    assert swapped.exit_status == 1
-    noisy = judge(measured(name, Changed(codec, decoded=half_a_decibel_of_noise)), baseline)
+    baseline = measured(name, codec, 14)
+    assert judge(measured(name, codecs.load(name), 14), baseline).exit_status == 0
+    linear = Changed(codec, given=linear_resampling, decoded=linear_resampling)
+    assert judge(measured(name, linear, 14), baseline).exit_status == 1
+    noisy = judge(measured(name, Changed(codec, decoded=half_a_decibel_of_noise), 14), baseline)
     assert noisy.exit_status == 1
     assert "si_sdr_aligned" in caught(noisy)
     drop = next(each.drop for each in noisy.verdicts if each.metric.name == "si_sdr_aligned")
@@ -117,16 +118,16 @@ def test_a_byte_codec(measured):
 
 
 def test_a_quantizer_left_out(measured, shared: Path, monkeypatch: pytest.MonkeyPatch):
-    """One of the thirty of Lyra at 6 kbit/s."""
+    """One of Lyra's eight at 1.6 kbit/s. (The last of its thirty at 6 kbit/s takes 0.0002 of STOI and 0.1 dB: less than
+    is tolerated, and less than ten clips show.)"""
     monkeypatch.setenv("CODECZOO_WEIGHTS", str(shared / "weights"))
     pytest.importorskip("ai_edge_litert", reason="needs the extra lyra")
     try:
-        codec, fewer = codecs.load("lyra:v2@6kbps"), codecs.load("lyra:v2@5.8kbps")
+        codec, fewer = codecs.load("lyra:v2@1.6kbps"), codecs.load("lyra:v2@1.4kbps")
     except WeightsMissing:
         pytest.skip("needs Lyra's weights")
-    baseline = measured("lyra:v2@6kbps", codec)
-    assert judge(measured("lyra:v2@6kbps", codecs.load("lyra:v2@6kbps")), baseline).exit_status == 0
-    found = judge(measured("lyra:v2@6kbps", fewer), baseline)
+    baseline = measured("lyra:v2@1.6kbps", codec)
+    found = judge(measured("lyra:v2@1.6kbps", fewer), baseline)
     assert found.exit_status == 1, [(each.metric.name, each.drop, each.p) for each in found.verdicts]
 
 
