@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import platform
 import resource
 import subprocess
@@ -141,6 +142,7 @@ def measure(codecs: int, clips: int, arguments: list[str]) -> dict[str, Any]:
                 file.write(json.dumps(record, sort_keys=True) + "\n")
         size = (run / records.RECORDS_FILE).stat().st_size
         command = [sys.executable, "-m", "codeczoo.benchmarks.cli", "report", str(run), *arguments]
+        load = os.getloadavg()[0]
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         start = time.perf_counter()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -155,6 +157,7 @@ def measure(codecs: int, clips: int, arguments: list[str]) -> dict[str, Any]:
         "records_mb": round(size / 1e6, 1),
         "arguments": " ".join(arguments),
         "files_written": files,
+        "load_before": round(load, 1),
         "clock_s": round(seconds, 2),
         "processor_s": round(processor_s, 2),
         # Linux counts in KiB; the largest of all children, of which there is one.
@@ -169,14 +172,16 @@ def written(found: list[dict[str, Any]]) -> str:
         "",
         f"Synthetic records of {len(METRICS)} metrics, {environment.processor()}, Python {platform.python_version()}; "
         "the whole command, from starting Python to the last file. Made by",
-        "`python -m codeczoo.benchmarks.report_scale`.",
+        "`python -m codeczoo.benchmarks.report_scale`. Load is of other programs, on "
+        f"{environment.cores()} cores: the clock waits for them, and processor seconds grow with what they take of "
+        "caches.",
         "",
-        "| codecs | clips | records (MB) | arguments | files | clock (s) | processor (s) | peak memory (MB) |",
-        "| ---: | ---: | ---: | :--- | ---: | ---: | ---: | ---: |",
+        "| codecs | clips | records (MB) | arguments | files | load before | clock (s) | processor (s) | peak memory (MB) |",
+        "| ---: | ---: | ---: | :--- | ---: | ---: | ---: | ---: | ---: |",
     ]
     lines += [
         f"| {each['codecs']} | {each['clips']} | {each['records_mb']} | `{each['arguments'] or 'none'}` | "
-        f"{each['files_written']} | {each['clock_s']} | {each['processor_s']} | {each['peak_memory_mb']} |"
+        f"{each['files_written']} | {each['load_before']} | {each['clock_s']} | {each['processor_s']} | {each['peak_memory_mb']} |"
         for each in found
     ]
     return "\n".join([*lines, ""])
@@ -191,7 +196,7 @@ def main() -> int:
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     found = []
-    for arguments in ([], ["--no-figures"], ["--intervals", "--at", "1.5", "3", "6"]):
+    for arguments in ([], ["--no-figures"], ["--no-figures", "--intervals", "--at", "1.5", "3", "6"]):
         found.append(measure(options.codecs, options.clips, arguments))
         _log.info("%s", found[-1])
     options.out.mkdir(parents=True, exist_ok=True)
