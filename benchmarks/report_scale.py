@@ -176,12 +176,13 @@ def written(found: list[dict[str, Any]]) -> str:
         f"{environment.cores()} cores: the clock waits for them, and processor seconds grow with what they take of "
         "caches.",
         "",
-        "| codecs | clips | records (MB) | arguments | files | load before | clock (s) | processor (s) | peak memory (MB) |",
+        "| codecs | clips | records (MB) | arguments | files | load | clock (s) | processor (s) | peak memory (MB) |",
         "| ---: | ---: | ---: | :--- | ---: | ---: | ---: | ---: | ---: |",
     ]
     lines += [
         f"| {each['codecs']} | {each['clips']} | {each['records_mb']} | `{each['arguments'] or 'none'}` | "
-        f"{each['files_written']} | {each['load_before']} | {each['clock_s']} | {each['processor_s']} | {each['peak_memory_mb']} |"
+        f"{each['files_written']} | {each['load_before']} | {each['clock_s']} | {each['processor_s']} | "
+        f"{each['peak_memory_mb']} |"
         for each in found
     ]
     return "\n".join([*lines, ""])

@@ -22,7 +22,7 @@ from codeczoo.metrics import Metric
 
 from . import columns
 from .bitrate import Bitrate
-from .notes import code, listed
+from .notes import code, few_clips, listed
 from .summary import Cell, ClipKey, Group, Row, Summary, with_intervals
 from .table import NOTHING, TIED_NOTE, Section, Table, TextCell, metric_cells, ranks, tied_with_best
 from .tidy import as_csv, number
@@ -196,6 +196,7 @@ def _notes(each: AtOneRate) -> list[str]:
         for row in each.found.rows
         if row.clips != each.found.common_clips
     ]
+    notes += few_clips(each.found)
     if each.absent:
         notes.append(f"{listed(each.absent)}: no value on clips that the points around the rate share.")
     return notes

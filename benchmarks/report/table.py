@@ -14,7 +14,7 @@ from typing import Literal
 from codeczoo.metrics import Metric
 
 from . import columns
-from .notes import section_notes
+from .notes import section_notes, too_few_clips
 from .summary import Cell, Group, Row, Summary
 
 NOTHING = "–"
@@ -123,10 +123,13 @@ def best(group: Group, fact: Metric) -> str | None:
 
 
 def tied_with_best(group: Group, fact: Metric) -> frozenset[str]:
-    """Codecs that cannot be told apart from the best of a metric; without the best itself."""
+    """Codecs that cannot be told apart from the best of a metric; without the best itself. Empty where the clips of
+    the group are too few to tell any two apart, which a note says once."""
     first, ties = best(group, fact), group.ties.get(fact.name)
-    if first is None or ties is None:
+    if first is None or too_few_clips(group):
         return frozenset()
+    if ties is None:
+        return group.comparable(fact.name) - {first}
     return frozenset(codec for codec in ties.codecs if codec != first and ties.tied(codec, first))
 
 

@@ -62,7 +62,7 @@ def _share(extreme: NDArray[np.int64], n_clusters: int, resamples: int) -> Value
 
 def least_p(n_clusters: int, alternative: Alternative = "two-sided", resamples: int = RESAMPLES) -> float:
     """The smallest p-value that so many clusters can give, whatever the data."""
-    extreme = 2 if alternative == "two-sided" and n_clusters > 0 else 1
+    extreme = 2 if alternative == "two-sided" else 1
     return min(1.0, extreme / 2**n_clusters) if n_clusters <= EXACT else 1 / (1 + resamples)
 
 
