@@ -6,7 +6,8 @@ unjudged    the run lacks the codec or some clips, the metric is defined otherwi
             drop whatever could be shown
 passed      all else: with the remark that a drop above the tolerance may be chance, where that is so
 
-The test is one-sided: that quality rose fails nothing. Values are paired by corpus, clip and the clip's SHA-256.
+The test is one-sided: that quality rose fails nothing. It is exact where noise is symmetric; skewed noise gives up to
+twice as many false alarms (results/statistics). Values are paired by corpus, clip and the clip's SHA-256.
 """
 
 from __future__ import annotations

@@ -57,4 +57,6 @@ def test_what_was_measured_is_what_is_claimed():
     assert ours
     assert alarms
     for each in alarms:
-        assert each["share"] <= 0.05 + 4 * (0.05 * 0.95 / each["trials"]) ** 0.5, each
+        # Flipping signs is exact for symmetric noise alone: skewed noise costs up to a second false alarm in twenty.
+        claimed = 0.1 if each["case"].startswith("skewed") else 0.05
+        assert each["share"] <= claimed + 4 * (claimed * (1 - claimed) / each["trials"]) ** 0.5, each
