@@ -30,7 +30,7 @@ from codeczoo.metrics.token_language_model import TokenTransformer, TransformerR
 from codeczoo.metrics.token_ngram import NGram, interleaved
 
 from .errors import BenchmarkError
-from .report.bootstrap import mean_interval
+from .statistics.bootstrap import mean_interval
 from .token_corpus import CodecSources
 
 ORDERS = (1, 2, 3)

@@ -44,7 +44,7 @@ from codeczoo.codecs.training.running import Device
 from codeczoo.codecs.training.validation import Validation
 
 from .ablation_figure import draw
-from .report.bootstrap import mean_interval
+from .statistics.bootstrap import mean_interval
 from .training_runs import train
 from .training_validation import USUAL, ZooScores
 

@@ -16,6 +16,7 @@ _EPILOG = """\
 examples:
   codeczoo report runs/demo
   codeczoo report runs/opus runs/mine --metrics pesq_wb stoi --intervals --out paper/tables
+  codeczoo report results/speech --at 0.5 1 1.5 3 6 --no-figures
   codeczoo report runs/mine --codecs 'opus@*' 'mine*' --group-by dataset
 """
 
@@ -33,6 +34,22 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     shared.add_report(parser)
     parser.add_argument("--metrics", nargs="+", metavar="NAME", help="only these metrics, in this order")
     parser.add_argument("--codecs", nargs="+", metavar="PATTERN", help="only operating points that match")
+    parser.add_argument(
+        "--at",
+        nargs="+",
+        type=float,
+        default=[],
+        metavar="KBPS",
+        help="also write equal_bitrate.*: every family interpolated to these bitrates, never beyond its points",
+    )
+    parser.add_argument(
+        "--at-tokens",
+        nargs="+",
+        type=float,
+        default=[],
+        metavar="N",
+        help="also write equal_tokens.*: the same at these numbers of tokens a second",
+    )
     parser.add_argument("--no-figures", action="store_true", help="write tables only")
     parser.set_defaults(run=run)
 
@@ -43,7 +60,11 @@ def run(options: argparse.Namespace) -> int:
 
     from codeczoo.benchmarks import records, report
     from codeczoo.benchmarks.errors import InvalidRun
+    from codeczoo.benchmarks.report.equal_rate import check_rates
 
+    for rates in (options.at, options.at_tokens):
+        if rates:
+            check_rates(rates)
     merged = list(records.merge(record for run in options.runs for record in records.load(run)).values())
     if options.codecs:
         merged = [r for r in merged if any(fnmatch.fnmatch(r["codec"], pattern) for pattern in options.codecs)]
@@ -58,6 +79,8 @@ def run(options: argparse.Namespace) -> int:
         metrics=options.metrics,
         intervals=options.intervals,
         figures=not options.no_figures,
+        at_kbps=options.at,
+        at_tokens_per_second=options.at_tokens,
     )
     tables = [path for path in written if path.suffix == ".md"]
     if tables:

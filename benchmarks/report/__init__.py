@@ -5,6 +5,7 @@
     quality.md, quality.tex     means of every metric, with the columns of WavTokenizer's Table 1
     quality.csv                 the same, tidy: one line a (group, codec, metric), with confidence intervals and counts
     harness.md, .tex, .csv      delay, clipping, length and speed of every codec
+    equal_bitrate.md, .tex, .csv    families interpolated to the bitrates asked for; equal_tokens.* for tokens a second
     pareto/GROUP/METRIC.png|pdf|svg, pareto/GROUP/overview.png|pdf|svg
 
 and, of records of pieces of passages, which hear the same audio several times and would be counted several times there,
@@ -22,10 +23,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from codeczoo.benchmarks.records import Record
+from codeczoo.benchmarks.statistics.bootstrap import RESAMPLES
+from codeczoo.benchmarks.statistics.families import Axis
 from codeczoo.metrics import Metric
 
-from . import harness, length_table, table, tidy, writers
-from .bootstrap import RESAMPLES
+from . import equal_rate, harness, length_table, table, tidy, writers
 from .frontier import frontier
 from .lengths import LengthGroup, Lengths, is_piece, summarise_lengths
 from .summary import Cell, Group, GroupBy, Row, Summary, metric_names, summarise
@@ -48,11 +50,14 @@ def write(
     intervals: bool = False,
     figures: bool = True,
     resamples: int = RESAMPLES,
+    at_kbps: Sequence[float] = (),
+    at_tokens_per_second: Sequence[float] = (),
 ) -> list[Path]:
     """Write every table and figure of `records` under `out_dir` and return their paths in the order written.
 
     `group_by` is chosen from the records where it is None; `metrics` restricts and orders the columns; `facts`
-    replaces the registry of metrics; `intervals` prints confidence intervals in Markdown and LaTeX.
+    replaces the registry of metrics; `intervals` prints confidence intervals in Markdown and LaTeX;
+    `at_kbps` and `at_tokens_per_second` are the rates of the tables at equal rate.
     Raises InvalidRun, UnknownMetric, BenchmarkError.
     """
     pieces = [record for record in records if is_piece(record)]
@@ -61,7 +66,11 @@ def write(
     # Without records `clips` goes on too, and raises the sentence that there are none.
     if clips or not pieces:
         summary = summarise(clips, group_by, _asked(metrics, clips, pieces), facts, resamples)
+        equal: dict[Axis, Sequence[float]] = {"kbps": at_kbps, "tokens_per_second": at_tokens_per_second}
         paths += _write_clips(clips, summary, out_dir, intervals, figures)
+        for axis, rates in equal.items():
+            if rates:
+                paths += _write_equal(summary, rates, axis, out_dir, intervals, resamples)
     if pieces:
         lengths = summarise_lengths(pieces, group_by, _asked(metrics, pieces, clips), facts, resamples)
         paths += _write_pieces(lengths, out_dir, intervals, figures)
@@ -80,7 +89,8 @@ def _write_clips(
     records: Sequence[Record], summary: Summary, out_dir: Path, intervals: bool, figures: bool
 ) -> list[Path]:
     quality = table.quality(summary, intervals)
-    own = harness.table(records, summary)
+    conducts = harness.by_group(records, summary.group_by)
+    own = harness.table(conducts)
     paths = _write_texts(
         out_dir,
         {
@@ -89,7 +99,7 @@ def _write_clips(
             "quality.csv": tidy.text(summary),
             "harness.md": writers.markdown(own),
             "harness.tex": writers.latex(own, "tab:harness"),
-            "harness.csv": harness.csv_text(records, summary.group_by),
+            "harness.csv": harness.csv_text(conducts, summary.group_by),
         },
     )
     if figures:
@@ -100,6 +110,20 @@ def _write_clips(
         for group, folder in zip(summary.groups, _file_names(summary.groups), strict=True):
             paths += pareto.write(group, summary.metrics, looks, out_dir / "pareto" / folder, FIGURE_FORMATS)
     return paths
+
+
+def _write_equal(
+    summary: Summary, rates: Sequence[float], axis: Axis, out_dir: Path, intervals: bool, resamples: int
+) -> list[Path]:
+    found = equal_rate.at_rates(summary, rates, axis, resamples)
+    made = equal_rate.table(summary, found, intervals)
+    name = "equal_bitrate" if axis == "kbps" else "equal_tokens"
+    texts = {
+        f"{name}.md": writers.markdown(made),
+        f"{name}.tex": writers.latex(made, f"tab:{name.replace('_', '-')}"),
+        f"{name}.csv": equal_rate.csv_text(summary, found),
+    }
+    return _write_texts(out_dir, texts)
 
 
 def _write_pieces(lengths: Lengths, out_dir: Path, intervals: bool, figures: bool) -> list[Path]:

@@ -16,7 +16,7 @@ from codeczoo.benchmarks.records import Record
 
 from . import bitrate
 from .notes import listed
-from .summary import Summary, default_grouping, group_name
+from .summary import group_name
 from .table import NOTHING, Section, Table, TextCell
 from .tidy import as_csv, number
 
@@ -124,13 +124,9 @@ def by_group(records: Sequence[Record], grouping: str) -> dict[str, list[Conduct
     return found
 
 
-def table(records: Sequence[Record], summary: Summary | None = None) -> Table:
-    """The second table of a report; groups are those of `summary`."""
-    grouping = default_grouping(records) if summary is None else summary.group_by
-    sections = tuple(
-        Section(group, tuple(map(_row, found)), timing_notes(found))
-        for group, found in by_group(records, grouping).items()
-    )
+def table(groups: Mapping[str, Sequence[Conduct]]) -> Table:
+    """The second table of a report, of what `by_group` gives."""
+    sections = tuple(Section(group, tuple(map(_row, found)), timing_notes(found)) for group, found in groups.items())
     notes = (
         "Delay of the decoded audio behind the reference: median over clips, with the range where clips differ.",
         "Clipped: samples outside [-1, 1], all clips together. Length difference: samples before trimming.",
@@ -186,10 +182,10 @@ def timing_notes(found: Sequence[Conduct]) -> tuple[str, ...]:
     return (*timed, "Times taken under different conditions are not comparable.")
 
 
-def csv_text(records: Sequence[Record], grouping: str) -> str:
+def csv_text(groups: Mapping[str, Sequence[Conduct]], grouping: str) -> str:
     """The same as CSV, one line a (group, codec)."""
     lines: list[tuple[str, ...]] = [_CSV_HEAD]
-    for group, found in by_group(records, grouping).items():
+    for group, found in groups.items():
         for each in found:
             delay = each.delay_ms or (None, None, None)
             length = each.length_difference or (None, None)

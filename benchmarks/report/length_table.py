@@ -54,7 +54,7 @@ def quality_by_length(found: Lengths, intervals: bool = False) -> Table:
         "piece of each length.",
     ]
     if intervals:
-        notes.append("± is half the 95 % confidence interval (percentile bootstrap over passages, or over speakers).")
+        notes.append("± is half the 95 % confidence interval (bootstrap over passages, or over speakers).")
     return Table("Quality and speed by length", head, 1, sections, tuple(notes))
 
 

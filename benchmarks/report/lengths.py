@@ -17,18 +17,17 @@ from dataclasses import dataclass
 
 from codeczoo.benchmarks.errors import BenchmarkError
 from codeczoo.benchmarks.records import Record
+from codeczoo.benchmarks.statistics.bootstrap import RESAMPLES, mean_interval
+from codeczoo.benchmarks.statistics.sample import clip_key, cluster
 from codeczoo.metrics import Metric
 
 from . import harness
-from .bootstrap import RESAMPLES, mean_interval
 from .columns import ordered
 from .summary import (
     REFERENCE,
     Group,
     GroupBy,
     Row,
-    clip_key,
-    cluster,
     default_grouping,
     group_name,
     known_facts,

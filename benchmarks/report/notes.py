@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from codeczoo.benchmarks.statistics.permutation import least_p
+from codeczoo.benchmarks.statistics.sample_size import ALPHA, LEAST_CLUSTERS
 from codeczoo.metrics import Metric
 
 from .columns import label
@@ -30,13 +32,37 @@ def named(codecs: Sequence[str]) -> str:
 
 def section_notes(group: Group, shown: Sequence[Metric]) -> tuple[str, ...]:
     """Every caveat of one group, the gravest first."""
-    notes = [*_other_clips(group), *_mixed_versions(group)]
+    notes = [*_other_clips(group), *_mixed_versions(group), *few_clips(group)]
     for fact in shown:
         notes += _other_identities(group, fact)
     notes += _losses(group, shown)
     if any(row.bitrate.kind == "stated" for row in group.rows):
         notes.append("† bitrate as stated by whoever decoded the audio; no bits were seen.")
     return tuple(notes)
+
+
+def too_few_clips(group: Group) -> bool:
+    """Whether the clips of most rows are so few that the paired test can tell no two codecs apart."""
+    return least_p(_independent(group)) > ALPHA
+
+
+def few_clips(group: Group) -> list[str]:
+    """The note that stands in place of a mark on every mean."""
+    compared = sum(row.clips == group.common_clips for row in group.rows)
+    if compared < 2 or not too_few_clips(group):
+        return []
+    clips, independent = len(group.common_clips), _independent(group)
+    named = f"{clips} clip{'' if clips == 1 else 's'}"
+    if independent < clips:
+        named += f" of {independent} speaker{'' if independent == 1 else 's'}"
+    return [f"No two codecs can be told apart with {named}: the paired test takes {LEAST_CLUSTERS} at least."]
+
+
+def _independent(group: Group) -> int:
+    """Speakers of the clips of most rows, a clip without one counting as one."""
+    cells = (cell for row in group.rows for cell in row.cells.values() if row.clips == group.common_clips)
+    fullest = max(cells, key=lambda cell: cell.n, default=None)
+    return 0 if fullest is None else len(set(fullest.clusters))
 
 
 def _other_clips(group: Group) -> list[str]:

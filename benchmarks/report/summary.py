@@ -3,32 +3,36 @@
 Groups are the values of one field of the records (`corpus`, `domain` or `dataset`). Every clip of a row is, for every
 metric that was asked of the codec, scored, undefined, failed, or missing (not asked of this clip). A clip that could
 not be read, encoded or decoded failed every metric. Two means may be compared only if they are over the same clips
-under the same metric identity: `Group.comparable` says which codecs those are.
+under the same metric identity: `Group.comparable` says which codecs those are, and `Group.ties` which of these cannot
+be told apart with these clips.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from codeczoo.benchmarks.errors import BenchmarkError, InvalidRun
 from codeczoo.benchmarks.records import CODING_STEPS, Record, key_of
+from codeczoo.benchmarks.statistics.bootstrap import RESAMPLES, mean_intervals
+from codeczoo.benchmarks.statistics.groups import Ties, ties
+from codeczoo.benchmarks.statistics.sample import ClipKey, clip_key, cluster
 from codeczoo.metrics import Metric, UnknownMetric, metric
 
 from . import bitrate
 from .bitrate import Bitrate
-from .bootstrap import RESAMPLES, mean_interval
 from .columns import ordered
 
 GroupBy = Literal["corpus", "domain", "dataset"]
 GROUP_FIELDS: tuple[GroupBy, ...] = ("corpus", "domain", "dataset")
 REFERENCE = "Reference"
-
-ClipKey = tuple[str, str, str]
-"""(corpus, clip, SHA-256 of the clip)."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,10 @@ class Cell:
     """Clips by reason."""
     missing: int
     """Clips of the row that the metric was not asked of."""
+    values: NDArray[np.float64] = field(compare=False, repr=False)
+    """One a clip of `scored`, in the order of the clips."""
+    clusters: tuple[Hashable, ...] = field(compare=False, repr=False)
+    """What each of these clips was drawn with."""
 
     @property
     def n(self) -> int:
@@ -98,6 +106,19 @@ class Group:
         best = max(classes, key=lambda key: (len(classes[key]), len(key[0]), sorted(key[1])))
         return frozenset(classes[best])
 
+    @cached_property
+    def ties(self) -> Mapping[str, Ties]:
+        """By metric, which of the codecs that may be compared cannot be told apart. Metrics under which fewer than two
+        may be compared, or on fewer than two clips, are absent."""
+        found: dict[str, Ties] = {}
+        for name in dict.fromkeys(name for row in self.rows for name in row.cells):
+            compared = self.comparable(name)
+            cells = {row.codec: row.cells[name] for row in self.rows if row.codec in compared}
+            if len(cells) > 1 and next(iter(cells.values())).n > 1:
+                clusters = next(iter(cells.values())).clusters
+                found[name] = ties(tuple(cells), np.stack([cell.values for cell in cells.values()], axis=1), clusters)
+        return found
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -119,18 +140,18 @@ def group_name(record: Record, grouping: str) -> str:
     return str(record.get(grouping) or f"{grouping} unknown")
 
 
-def cluster(record: Record) -> object:
-    """What a clip was drawn with: its speaker; where that is not known its passage, if it is a piece of one; else it
-    was drawn by itself."""
-    if record.get("speaker") is not None:
-        return record.get("dataset"), record["speaker"]
-    piece = record.get("piece")
-    return clip_key(record) if piece is None else (record.get("corpus", ""), piece["passage"])
-
-
 def metric_names(record: Record) -> set[str]:
     """Metrics that were asked of a clip."""
-    return {*record.get("scores", {}), *record.get("undefined", {}), *record.get("failed", {})} - set(CODING_STEPS)
+    return names_asked((record,))
+
+
+def names_asked(records: Iterable[Record]) -> set[str]:
+    """Metrics that were asked of any of the clips."""
+    found: set[str] = set()
+    for record in records:
+        for field_ in ("scores", "undefined", "failed"):
+            found.update(record.get(field_, ()))
+    return found - set(CODING_STEPS)
 
 
 def known_facts(names: Iterable[str], facts: Mapping[str, Metric] | None) -> dict[str, Metric]:
@@ -166,97 +187,161 @@ def summarise(
         codec, corpus, clip = twice[0]
         raise InvalidRun(f"{codec} was given twice for clip {clip} of corpus {corpus!r}; merge the runs first.")
     grouping = group_by or default_grouping(records)
-    asked = set().union(*map(metric_names, records))
+    by_group: dict[str, dict[str, list[Record]]] = {}
+    for record in sorted(records, key=key_of):
+        by_group.setdefault(group_name(record, grouping), {}).setdefault(record["codec"], []).append(record)
+    asked_of = {(group, codec): names_asked(own) for group, codecs in by_group.items() for codec, own in codecs.items()}
+    asked = set[str]().union(*asked_of.values())
     names = ordered(asked) if metrics is None else tuple(metrics)
     if metrics is not None and (absent := [name for name in metrics if name not in asked]):
         raise BenchmarkError(f"No record scores {', '.join(absent)}; the records score: {', '.join(ordered(asked))}.")
     found = known_facts(names, facts)
-    by_group: dict[str, list[Record]] = {}
-    for record in sorted(records, key=key_of):
-        by_group.setdefault(group_name(record, grouping), []).append(record)
-    groups = tuple(_group(name, members, names, resamples) for name, members in sorted(by_group.items()))
+    groups = tuple(
+        _group(name, codecs, {codec: asked_of[name, codec] for codec in codecs}, names, resamples)
+        for name, codecs in sorted(by_group.items())
+    )
     return Summary(grouping, groups, tuple(found[name] for name in names))
 
 
-def _group(name: str, records: Sequence[Record], names: Sequence[str], resamples: int) -> Group:
-    by_codec: dict[str, list[Record]] = {}
-    for record in records:
-        by_codec.setdefault(record["codec"], []).append(record)
-    of_group = set().union(*map(metric_names, records))
-    rows = [_row(codec, members, names, of_group, resamples) for codec, members in by_codec.items()]
+def _group(
+    name: str,
+    by_codec: Mapping[str, Sequence[Record]],
+    asked: Mapping[str, set[str]],
+    names: Sequence[str],
+    resamples: int,
+) -> Group:
+    of_group = set[str]().union(*asked.values())
+    known: dict[frozenset[ClipKey], frozenset[ClipKey]] = {}
+    # A codec that failed on every clip was asked for what the others of its group were asked for.
+    shown = {codec: [name for name in names if name in (own or of_group)] for codec, own in asked.items()}
+    rows = [_row(codec, members, shown[codec], known) for codec, members in by_codec.items()]
+    rows = with_intervals(rows, resamples)
     rows.sort(key=lambda row: (-(row.bitrate.kbps or 0.0), row.codec))
     sets = Counter(row.clips for row in rows)
     common = max(sets, key=lambda clips: (sets[clips], len(clips), sorted(clips)))
-    return Group(name, tuple(rows), _reference(records, names, common, resamples), common)
+    return Group(name, tuple(rows), _reference(by_codec.values(), names, common, resamples), common)
 
 
-def _row(codec: str, records: Sequence[Record], names: Sequence[str], of_group: set[str], resamples: int) -> Row:
+def with_intervals(rows: Sequence[Row], resamples: int) -> list[Row]:
+    """The rows, with the intervals of all cells over the same clips out of one pass over the resamples."""
+    together: dict[tuple[frozenset[ClipKey], tuple[Hashable, ...]], list[tuple[int, str]]] = {}
+    for number, row in enumerate(rows):
+        for name, cell in row.cells.items():
+            if cell.n:
+                together.setdefault((cell.scored, cell.clusters), []).append((number, name))
+    cells = [dict(row.cells) for row in rows]
+    for (_, clusters), places in together.items():
+        values = np.stack([cells[number][name].values for number, name in places], axis=1)
+        for (number, name), interval in zip(places, mean_intervals(values, clusters, resamples), strict=True):
+            cells[number][name] = replace(cells[number][name], interval=interval)
+    return [replace(row, cells=own) for row, own in zip(rows, cells, strict=True)]
+
+
+def _row(
+    codec: str,
+    records: Sequence[Record],
+    names: Sequence[str],
+    known: dict[frozenset[ClipKey], frozenset[ClipKey]],
+) -> Row:
+    """A row without intervals. `known` holds sets of clips seen before, so that equal ones are one object."""
     facts = records[0].get("codec_facts") or {}
-    # A codec that failed on every clip was asked for what the others of its group were asked for.
-    asked = set().union(*map(metric_names, records)) or of_group
+    clips = frozenset(map(clip_key, records))
     return Row(
         codec=codec,
         family=codec.rpartition("@")[0] or codec,
-        clips=frozenset(map(clip_key, records)),
+        clips=known.setdefault(clips, clips),
         seconds=sum(record["seconds"] for record in records if record.get("seconds")),
         bitrate=bitrate.measure(records),
         tokens_per_second=facts.get("tokens_per_second"),
         n_codebooks=facts.get("n_codebooks") or None,
         fingerprints=len({record.get("codec_fingerprint") for record in records}),
-        cells={name: _cell(name, records, resamples) for name in names if name in asked},
+        cells=_cells(names, records, known),
     )
 
 
-def clip_key(record: Record) -> ClipKey:
-    """What tells a clip from all others."""
-    return record.get("corpus", ""), record["clip"], record.get("clip_sha256") or ""
+class _Tally:
+    """What has been seen of one metric so far."""
+
+    def __init__(self) -> None:
+        self.values: list[float] = []
+        self.places: list[int] = []
+        self.identities: set[str] = set()
+        self.undefined: Counter[str] = Counter()
+        self.failed: Counter[str] = Counter()
+        self.missing = 0
 
 
-def _cell(name: str, records: Sequence[Record], resamples: int) -> Cell:
-    values: dict[ClipKey, float] = {}
-    clusters: list[object] = []
-    identities: set[str] = set()
-    undefined: Counter[str] = Counter()
-    failed: Counter[str] = Counter()
-    missing = 0
-    for record in records:
-        value = record.get("scores", {}).get(name)
-        failures = record.get("failed", {})
-        step = next((step for step in CODING_STEPS if step in failures), None)
-        if value is not None and math.isfinite(value):
-            values[clip_key(record)] = float(value)
-            identities.add(record.get("identities", {}).get(name, ""))
-            clusters.append(cluster(record))
-        elif value is not None:
-            failed[f"the record holds {value}, which is not a finite number"] += 1
-        elif name in record.get("undefined", {}):
-            undefined[record["undefined"][name]] += 1
-        elif name in failures:
-            failed[failures[name]] += 1
-        elif step is not None:
-            failed[f"{step}: {failures[step]}"] += 1
-        else:
-            missing += 1
-    scores = list(values.values())
-    mean = math.fsum(scores) / len(scores) if scores else None
-    interval = mean_interval(scores, clusters, resamples) if scores else None
-    return Cell(mean, interval, frozenset(values), frozenset(identities), undefined, failed, missing)
+def _cells(
+    names: Sequence[str], records: Sequence[Record], known: dict[frozenset[ClipKey], frozenset[ClipKey]]
+) -> dict[str, Cell]:
+    """A cell a metric, without intervals. Records are gone through once: a run of a hundred thousand does not fit into
+    the processor's cache, and a pass a metric takes several times as long."""
+    tallies = {name: _Tally() for name in names}
+    for place, record in enumerate(records):
+        scores, identities = record.get("scores", {}), record.get("identities", {})
+        for name, tally in tallies.items():
+            value = scores.get(name)
+            if value is not None and math.isfinite(value):
+                tally.values.append(float(value))
+                tally.places.append(place)
+                tally.identities.add(identities.get(name, ""))
+            else:
+                _count_loss(tally, record, name, value)
+    keys = [clip_key(record) for record in records]
+    clusters = tuple(cluster(record) for record in records)
+    every = frozenset(keys)
+    every = known.setdefault(every, every)
+    found: dict[str, Cell] = {}
+    for name, tally in tallies.items():
+        scored, own = every, clusters
+        if len(tally.places) < len(records):
+            scored = frozenset(keys[place] for place in tally.places)
+            own = tuple(clusters[place] for place in tally.places)
+        found[name] = Cell(
+            mean=math.fsum(tally.values) / len(tally.values) if tally.values else None,
+            interval=None,
+            scored=known.setdefault(scored, scored),
+            identities=frozenset(tally.identities),
+            undefined=tally.undefined,
+            failed=tally.failed,
+            missing=tally.missing,
+            values=np.array(tally.values, dtype=np.float64),
+            clusters=own,
+        )
+    return found
+
+
+def _count_loss(tally: _Tally, record: Record, name: str, value: float | None) -> None:
+    failures = record.get("failed", {})
+    step = next((step for step in CODING_STEPS if step in failures), None)
+    if value is not None:
+        tally.failed[f"the record holds {value}, which is not a finite number"] += 1
+    elif name in record.get("undefined", {}):
+        tally.undefined[record["undefined"][name]] += 1
+    elif name in failures:
+        tally.failed[failures[name]] += 1
+    elif step is not None:
+        tally.failed[f"{step}: {failures[step]}"] += 1
+    else:
+        tally.missing += 1
 
 
 def _reference(
-    records: Sequence[Record], names: Sequence[str], clips: frozenset[ClipKey], resamples: int
+    by_codec: Iterable[Sequence[Record]], names: Sequence[str], clips: frozenset[ClipKey], resamples: int
 ) -> Row | None:
     """The reference's own scores, one a clip of the common set: they do not depend on the codec beside them."""
     own: dict[ClipKey, Record] = {}
-    for record in records:
+    for record in (record for records in by_codec for record in records):
+        if not record.get("reference_scores"):
+            continue
         key = clip_key(record)
-        if key in clips and record.get("reference_scores"):
+        if key in clips:
             known = own.setdefault(key, {**record, "scores": {}, "undefined": {}, "failed": {}})
             known["scores"] = {**record["reference_scores"], **known["scores"]}
     members = [own[key] for key in sorted(own)]
-    cells = {name: _cell(name, members, resamples) for name in names}
-    cells = {name: cell for name, cell in cells.items() if cell.n}
+    cells = {name: cell for name, cell in _cells(names, members, {}).items() if cell.n}
     if not cells:
         return None
     seconds = sum(record["seconds"] for record in members)
-    return Row(REFERENCE, REFERENCE, frozenset(own), seconds, Bitrate(None, "", None), None, None, 1, cells)
+    row = Row(REFERENCE, REFERENCE, frozenset(own), seconds, Bitrate(None, "", None), None, None, 1, cells)
+    return with_intervals([row], resamples)[0]

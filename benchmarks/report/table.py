@@ -7,18 +7,24 @@ identity; whatever else differs between rows is said under the section.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from codeczoo.metrics import Metric
 
 from . import columns
-from .notes import section_notes
+from .notes import section_notes, too_few_clips
 from .summary import Cell, Group, Row, Summary
 
 NOTHING = "–"
 STATED = "†"
 OTHER_CLIPS = "‡"
+TIED = "≈"
+TIED_NOTE = (
+    "≈ cannot be told apart from the best of its column with these clips (paired test over speakers, or over clips, at "
+    "5 %, corrected for all pairs of codecs)."
+)
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,7 @@ class TextCell:
     text: str
     emphasis: Literal["", "best", "second"] = ""
     mark: str = ""
-    """What hangs on the text: `(n=38)`, † or ‡."""
+    """What hangs on the text: `(n=38)`, †, ‡ or ≈."""
     is_name: bool = False
     """A codec's name, to be set as code where the format has that."""
 
@@ -68,8 +74,9 @@ def quality(summary: Summary, intervals: bool = False) -> Table:
             "Bold is best and underlined second, ranked only among means over the very same clips; "
             "a mean over fewer clips than its row has is marked with its n."
         )
+        notes.append(TIED_NOTE)
     if intervals:
-        notes.append("± is half the 95 % confidence interval (percentile bootstrap over speakers, or over clips).")
+        notes.append("± is half the 95 % confidence interval (bootstrap over speakers, or over clips).")
     return Table("Reconstruction quality", head, 1, sections, tuple(notes))
 
 
@@ -79,8 +86,9 @@ def _measured(summary: Summary, name: str) -> bool:
 
 def _section(group: Group, shown: tuple[Metric, ...], intervals: bool) -> Section:
     emphasis = {fact.name: ranks(group, fact) for fact in shown}
-    rows = [] if group.reference is None else [_row(group.reference, group, shown, {}, intervals)]
-    rows += [_row(row, group, shown, emphasis, intervals) for row in group.rows]
+    tied = {fact.name: tied_with_best(group, fact) for fact in shown}
+    rows = [] if group.reference is None else [_row(group.reference, group, shown, {}, {}, intervals)]
+    rows += [_row(row, group, shown, emphasis, tied, intervals) for row in group.rows]
     return Section(group.name, tuple(rows), section_notes(group, shown))
 
 
@@ -104,11 +112,33 @@ def ranks(group: Group, fact: Metric) -> dict[str, Literal["best", "second"]]:
     return found
 
 
+def best(group: Group, fact: Metric) -> str | None:
+    """The codec of the best mean among those that may be compared; None where these are fewer than two."""
+    compared = group.comparable(fact.name)
+    if len(compared) < 2:
+        return None
+    sign = 1.0 if fact.higher_is_better else -1.0
+    means = {row.codec: sign * (row.cells[fact.name].mean or 0.0) for row in group.rows if row.codec in compared}
+    return max(means, key=lambda codec: means[codec])
+
+
+def tied_with_best(group: Group, fact: Metric) -> frozenset[str]:
+    """Codecs that cannot be told apart from the best of a metric; without the best itself. Empty where the clips of
+    the group are too few to tell any two apart, which a note says once."""
+    first, ties = best(group, fact), group.ties.get(fact.name)
+    if first is None or too_few_clips(group):
+        return frozenset()
+    if ties is None:
+        return group.comparable(fact.name) - {first}
+    return frozenset(codec for codec in ties.codecs if codec != first and ties.tied(codec, first))
+
+
 def _row(
     row: Row,
     group: Group,
     shown: tuple[Metric, ...],
     emphasis: dict[str, dict[str, Literal["best", "second"]]],
+    tied: dict[str, frozenset[str]],
     intervals: bool,
 ) -> tuple[TextCell, ...]:
     is_reference = row is group.reference
@@ -119,10 +149,24 @@ def _row(
         TextCell(NOTHING if row.n_codebooks is None else str(row.n_codebooks)),
         TextCell(NOTHING if row.tokens_per_second is None else columns.rate_text(row.tokens_per_second)),
     ]
+    cells += metric_cells(row, shown, emphasis, tied, intervals)
+    return (*cells, TextCell(str(len(row.clips))))
+
+
+def metric_cells(
+    row: Row,
+    shown: Sequence[Metric],
+    emphasis: Mapping[str, Mapping[str, Literal["best", "second"]]],
+    tied: Mapping[str, frozenset[str]],
+    intervals: bool,
+) -> list[TextCell]:
+    """The means of a row under each metric."""
+    cells = []
     for fact in shown:
         cell = row.cells.get(fact.name)
-        cells.append(mean(cell, fact, emphasis.get(fact.name, {}).get(row.codec, ""), intervals))
-    return (*cells, TextCell(str(len(row.clips))))
+        mark = TIED if row.codec in tied.get(fact.name, frozenset()) else ""
+        cells.append(mean(cell, fact, emphasis.get(fact.name, {}).get(row.codec, ""), intervals, mark))
+    return cells
 
 
 def bandwidth(row: Row) -> TextCell:
@@ -136,11 +180,14 @@ def bandwidth(row: Row) -> TextCell:
     return TextCell(text, mark=STATED if rate.kind == "stated" else "")
 
 
-def mean(cell: Cell | None, fact: Metric, emphasis: Literal["", "best", "second"], intervals: bool) -> TextCell:
+def mean(
+    cell: Cell | None, fact: Metric, emphasis: Literal["", "best", "second"], intervals: bool, mark: str = ""
+) -> TextCell:
     """The mean of a cell; where clips lack a value, marked with the number of those that have one."""
     if cell is None or cell.mean is None:
         return TextCell(NOTHING)
     text = f"{cell.mean:.{columns.digits(fact)}f}"
     if intervals and cell.interval is not None:
         text += f" ± {(cell.interval[1] - cell.interval[0]) / 2:.{columns.digits(fact)}f}"
-    return TextCell(text, emphasis, "" if cell.complete else f"(n={cell.n})")
+    n = "" if cell.complete else f"(n={cell.n})"
+    return TextCell(text, emphasis, " ".join(part for part in (mark, n) if part))

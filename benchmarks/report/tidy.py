@@ -1,12 +1,18 @@
-"""CSV, tidy and complete: one line a (group, codec, metric), for whoever makes their own tables and plots."""
+"""CSV, tidy and complete: one line a (group, codec, metric), for whoever makes their own tables and plots.
+
+Codecs that share a letter of `told_apart_group` cannot be told apart under that metric with these clips."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 
-from .summary import Row, Summary
+from codeczoo.benchmarks.statistics.groups import Ties
+from codeczoo.metrics import Metric
+
+from .summary import Group, Row, Summary
 
 HEAD = (
     "group_by",
@@ -26,6 +32,7 @@ HEAD = (
     "clips",
     "seconds",
     "comparable",
+    "told_apart_group",
     "kbps_measured",
     "kbps_kind",
     "kbps_nominal",
@@ -39,6 +46,7 @@ def text(summary: Summary) -> str:
     lines: list[tuple[str, ...]] = [HEAD]
     for group in summary.groups:
         compared = {fact.name: group.comparable(fact.name) for fact in summary.metrics}
+        letters = {fact.name: in_rank(group, fact).letters() for fact in summary.metrics if fact.name in group.ties}
         for row in (*((group.reference,) if group.reference else ()), *group.rows):
             for fact in summary.metrics:
                 cell = row.cells.get(fact.name)
@@ -53,10 +61,18 @@ def text(summary: Summary) -> str:
                         *map(number, (sum(cell.undefined.values()), sum(cell.failed.values()), cell.missing)),
                         *map(number, (len(row.clips), row.seconds)),
                         str(row.codec in compared[fact.name]).lower(),
+                        letters.get(fact.name, {}).get(row.codec, ""),
                         *_facts(row),
                     )
                 )
     return as_csv(lines)
+
+
+def in_rank(group: Group, fact: Metric) -> Ties:
+    """The ties of a metric, codecs from the best mean to the worst, so that letters begin at the best."""
+    means = {row.codec: row.cells[fact.name].mean or 0.0 for row in group.rows if fact.name in row.cells}
+    found = group.ties[fact.name]
+    return replace(found, codecs=tuple(sorted(found.codecs, key=means.__getitem__, reverse=fact.higher_is_better)))
 
 
 def as_csv(lines: Sequence[Sequence[str]]) -> str:

@@ -29,6 +29,7 @@ _LATEX_SPECIAL = {
     "–": "--",
     "…": r"\ldots{}",
     "±": r"$\pm$",
+    "≈": r"$\approx$",
     "†": r"$\dagger$",
     "‡": r"$\ddagger$",
     "↑": r"$\uparrow$",
@@ -130,4 +131,4 @@ def _latex_cell(cell: TextCell) -> str:
     if not cell.mark:
         return text
     mark = latex_text(cell.mark)
-    return rf"{text}\textsuperscript{{{mark}}}" if cell.mark.startswith("(") else f"{text}{mark}"
+    return rf"{text}\textsuperscript{{{mark}}}" if "(" in cell.mark else f"{text}{mark}"

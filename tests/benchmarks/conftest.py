@@ -1,10 +1,11 @@
-"""Requests on real clips, cheap enough to run many times."""
+"""Requests on real clips, cheap enough to run many times, and synthetic records."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +13,8 @@ from codeczoo.benchmarks import corpora
 from codeczoo.benchmarks.clip import Clip
 from codeczoo.benchmarks.listing import ListedCorpus
 from codeczoo.benchmarks.request import Point, Request, points
+
+from . import synthetic
 
 
 @pytest.fixture
@@ -37,3 +40,9 @@ def demo_clips(demo_audio: Path) -> list[Clip]:
     """Four short clips of real speech."""
     assert demo_audio.is_dir()
     return sorted(corpora.demo(), key=lambda clip: clip.path.stat().st_size)[:4]
+
+
+@pytest.fixture(scope="session")
+def made() -> SimpleNamespace:
+    """Makers of records and facts: `record`, `run`, `fact`, and the `facts` of every metric in them."""
+    return SimpleNamespace(record=synthetic.record, run=synthetic.run, fact=synthetic.fact, facts=synthetic.FACTS)

@@ -23,7 +23,10 @@ from codeczoo.benchmarks.cli import main
 Run = Callable[..., tuple[int, str, str]]
 """Arguments to (exit status, standard output, standard error)."""
 
-VERBS = ("list", "info", "bench", "score", "report", "tokens", "probe", "encode", "decode", "fetch", "convert", "train")
+VERBS = (
+    *("list", "info", "bench", "score", "report", "compare", "check", "tokens", "probe", "encode", "decode", "fetch"),
+    *("convert", "train"),
+)
 
 
 @pytest.fixture

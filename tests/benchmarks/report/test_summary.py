@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from codeczoo.benchmarks.errors import BenchmarkError, InvalidRun
-from codeczoo.benchmarks.report.bootstrap import mean_interval
 from codeczoo.benchmarks.report.summary import summarise
+from codeczoo.benchmarks.statistics.bootstrap import mean_interval
 from codeczoo.metrics import UnknownMetric
 
 

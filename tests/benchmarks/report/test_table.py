@@ -218,7 +218,7 @@ def test_harness_table(made):
     records[0]["timing"] = {**records[0]["timing"], "encode_s": 1.0, "decode_s": 0.0012}
     records[1]["timing"] = {**records[1]["timing"], "encode_s": 7.0, "decode_s": 0.0012}
     records.append(made.record("b", "1", timing=None, delay_ms=None, clipped=None, length_difference=None))
-    made_table = harness.table(records)
+    made_table = harness.table(harness.by_group(records, "corpus"))
     text = writers.markdown(made_table)
     rows = lines(text)
     # 8 s of computing for 4 s of audio: not the mean of 1 and 2.33
@@ -226,14 +226,14 @@ def test_harness_table(made):
     assert rows["`b`"] == ["`b`", "–", "–", "–", "–", "–", "–", "1"]
     assert "Timed on: cpu, 1 thread, after a warm-up, 2 metric workers busy beside." in text
     check_latex(writers.latex(made_table))
-    found = list(csv.DictReader(io.StringIO(harness.csv_text(records, "corpus"))))
+    found = list(csv.DictReader(io.StringIO(harness.csv_text(harness.by_group(records, "corpus"), "corpus"))))
     assert [found[0][name] for name in ("encode_rtf", "delay_ms_max", "clipped_output_samples")] == ["2", "9", "12"]
 
 
 def test_times_under_different_conditions_are_told_apart(made):
     records = [made.record("a", "1"), made.record("b", "1")]
     records[1]["timing"] = {**records[1]["timing"], "device": "cuda", "warm_up": False}
-    notes = harness.table(records).sections[0].notes
+    notes = harness.table(harness.by_group(records, "corpus")).sections[0].notes
     assert notes == (
         "Timed on: cpu, 1 thread, after a warm-up, 2 metric workers busy beside: `a`.",
         "Timed on: cuda, 1 thread, without a warm-up, 2 metric workers busy beside: `b`.",

@@ -5,10 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import random
-from types import SimpleNamespace
 from typing import Any
-
-import pytest
 
 from codeczoo.metrics import Metric
 
@@ -148,9 +145,3 @@ def _one(
     if domain == "speech":
         made["reference_scores"] = {"utmos": 4.1 + len(clip) % 3 * 0.01}
     return made
-
-
-@pytest.fixture(scope="session")
-def made() -> SimpleNamespace:
-    """Makers of records and facts: `record`, `run`, `fact`, and the `facts` of every metric in them."""
-    return SimpleNamespace(record=record, run=run, fact=fact, facts=FACTS)
