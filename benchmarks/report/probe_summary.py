@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .bootstrap import mean_interval
+from codeczoo.benchmarks.statistics.bootstrap import mean_interval
 
 Record = dict[str, Any]
 
