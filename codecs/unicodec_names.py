@@ -1,0 +1,3 @@
+"""UniCodec's operating points."""
+
+FORMAT = "codeczoo-unicodec"
