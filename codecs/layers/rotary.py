@@ -27,7 +27,7 @@ def rotate(
 ) -> Tensor:
     """Queries or keys `[..., N, head width]` of the frames `first`, `first + 1`, ..., turned; in their dtype."""
     dims = x.shape[-1] if rotary_dims is None else rotary_dims
-    if not 0 <= dims <= x.shape[-1] or dims % 2:
+    if not 0 < dims <= x.shape[-1] or dims % 2:
         raise ValueError(f"An even number of a head's {x.shape[-1]} channels can be turned; got {dims}.")
     with torch.autocast(x.device.type, enabled=False):
         rates = torch.exp(torch.arange(0, dims, 2, device=x.device, dtype=torch.float32) * (-math.log(base) / dims))
@@ -35,7 +35,7 @@ def rotate(
         cos, sin = angles.cos(), angles.sin()
         turned = x[..., :dims].float()
         if pairs == "interleaved":
-            a, b = turned.unflatten(-1, (-1, 2)).unbind(-1)
+            a, b = turned.unflatten(-1, (dims // 2, 2)).unbind(-1)
             made = torch.stack([a * cos - b * sin, a * sin + b * cos], dim=-1).flatten(-2)
         else:
             a, b = turned.chunk(2, dim=-1)
