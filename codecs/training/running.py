@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -25,7 +26,7 @@ Watcher = Callable[[int, Mapping[str, float]], None]
 
 @dataclass(frozen=True)
 class Running:
-    """How a training runs here: nothing that decides what comes out, up to rounding."""
+    """How a training runs here. Only `initial` decides what comes out, beyond rounding."""
 
     device: Device = "auto"
     workers: int = 0
@@ -33,6 +34,8 @@ class Running:
     compile: bool = False
     """Whether the networks are compiled, which takes minutes first."""
     tensorboard: bool = True
+    initial: Path | None = None
+    """Weights that a new training begins with (`codeczoo.codecs.training.initial`), instead of fresh ones."""
     watch: Watcher | None = None
     model_facts: Mapping[str, str] = field(default_factory=dict[str, str])
     """What exported models say of themselves: `training_data`, `weights_licence`, `domain`."""

@@ -36,8 +36,10 @@ from codeczoo.codecs.wavtokenizer_checkpoint import write as write_model
 
 from .checkpoints import Checkpoints
 from .crops import TrainingCrops
+from .discriminators import Discriminators
 from .facts import ClipSet
 from .feature_scale import scale_features
+from .initial import begin_with, fingerprint
 from .loader import BatchLoader
 from .recipe import Recipe
 from .run_identity import RunIdentity, check, claim
@@ -87,15 +89,20 @@ class Trainer:
         self._running = running = running or Running()
         self._validation = validation
         self.accelerator = accelerator = accelerator_for(recipe, running.device)
-        identity = RunIdentity.of(recipe, clips.fingerprint, accelerator.num_processes)
+        self._loader = self._batches_of(clips)
+        torch.manual_seed(recipe.seed)
+        model, judges = recipe.build_model(), recipe.build_discriminators()
+        began = None
+        if running.initial is not None:
+            began = fingerprint(running.initial)
+            begin_with(running.initial, model, judges)
+        # Only now: what cannot begin leaves no folder behind.
+        identity = RunIdentity.of(recipe, clips.fingerprint, accelerator.num_processes, began)
         if accelerator.is_main_process:
             claim(folder, identity)
         accelerator.wait_for_everyone()
         check(folder, identity)
         self._checkpoints = Checkpoints(folder, recipe.pace.keep)
-        self._loader = self._batches_of(clips)
-        torch.manual_seed(recipe.seed)
-        model, judges = recipe.build_model(), recipe.build_discriminators()
         if running.compile:
             compile_networks(model, judges)
         self._step = TrainingStep(recipe, accelerator, model, judges)
@@ -115,6 +122,11 @@ class Trainer:
     def model(self) -> WavTokenizer:
         """The model that learns."""
         return self._step.model
+
+    @property
+    def discriminators(self) -> Discriminators:
+        """The discriminators that judge it."""
+        return self._step.judges
 
     def run(self, until: int | None = None) -> Ended:
         """Train to the recipe's last step, or to the step `until`. Raises TrainingFailed, or
@@ -153,7 +165,7 @@ class Trainer:
 
     def _prepare(self) -> None:
         """What a new training begins with, and one that goes on has behind it."""
-        if self._counts.step == 0 and self.recipe.scale_features:
+        if self._counts.step == 0 and self.recipe.scale_features and self._running.initial is None:
             with closing(self._batches()) as batches:
                 scale_features(self.model.encoder, torch.cat(next(batches)))
 
