@@ -72,6 +72,9 @@ _DEAD = re.compile(r"transformer\.layers\.\d+\.(?:linear1\.weight|linear2\.weigh
 
 _SEMANTIC = "semantic."
 
+PUBLISHED = UniCodecConfig()
+"""What a file is taken for that says nothing of itself."""
+
 
 def read(path: Path, config: UniCodecConfig | Mapping[str, Any] | None) -> tuple[UniCodecConfig, dict[str, Tensor]]:
     """Hyper-parameters and tensors under the names of `UniCodec.state_dict`, with those of `semantic` that the file
@@ -201,7 +204,7 @@ def _config(
         return _from_table(path, tensors, given)
     if metadata.get("format") == FORMAT:
         return _from_metadata(path, metadata)
-    return UniCodecConfig()
+    return PUBLISHED
 
 
 def _from_metadata(path: Path, metadata: Mapping[str, str]) -> UniCodecConfig:

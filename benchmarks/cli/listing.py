@@ -270,10 +270,8 @@ def _codec_facts(name: str, found: Family) -> dict[str, Any]:
     from codeczoo.codecs.availability import why_not
 
     parsed = codecs.parse(name)
-    if parsed.rate or "" in found.rates or not found.rates:
-        facts = _point_facts(codecs.spec(name))
-    else:
-        facts = _common_facts(found)
+    one_point = bool(parsed.rate) or len(found.rates) < 2
+    facts = _point_facts(codecs.spec(name)) if one_point else _common_facts(found)
     if found.weights is not None:
         facts["weights"] = found.weights.source or found.weights.repository
         facts["weights_mb"] = round(found.weights.size_bytes / 1e6, 1) if found.weights.size_bytes else None
