@@ -92,7 +92,9 @@ def compile_networks(model: TrainedModel, judges: Discriminators) -> None:
     """Compile at the first use."""
     # Part by part and in place: the names of weights stay, and the codebook, whose first steps differ, is left out.
     model.encoder.compile()
-    mirrored = isinstance(model, WavTokenizer) and model.config.decoder is None
-    # Nor is a transformer of experts, whose shapes change with what each expert gets.
-    (model.decoder if mirrored else model.backbone).compile()
+    # So is a transformer of experts, whose shapes change with what each expert gets.
+    if isinstance(model, WavTokenizer) and model.config.decoder is None:
+        model.decoder.compile()
+    else:
+        model.backbone.compile()
     judges.compile()
