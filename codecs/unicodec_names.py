@@ -127,7 +127,7 @@ def family(variant: str) -> Family:
     if path.suffix != ".safetensors":
         raise UnknownCodec(
             f"There is no codec named {name!r}. UniCodec is there as unicodec:base, or as the path of a .safetensors "
-            "file, which training writes."
+            "file, which training and `codeczoo convert --model unicodec` write."
         )
     return Family(
         name=name, rates=RATES, describe=partial(_describe_file, name, path), build=partial(_load, name, path)

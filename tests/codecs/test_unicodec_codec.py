@@ -181,6 +181,15 @@ def test_ones_own_checkpoint_is_a_codec(tmp_path: Path) -> None:
     assert done.stdout.strip() == "False"
 
 
+def test_convert_on_the_command_line(weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = weights / "mine.safetensors"
+    assert main(["convert", str(weights / FILE), "--model", "unicodec", "--out", str(out)]) == 0
+    assert "UniCodec: 24000 Hz, 75 tokens/s, one codebook of 16384 entries" in capsys.readouterr().out
+    assert codecs.spec(f"unicodec:{out}@music").frame_rates == (75.0,)
+    assert main(["convert", str(weights / FILE), "--out", str(weights / "other.safetensors")]) == 2
+    assert "does not hold a WavTokenizer" in capsys.readouterr().err
+
+
 def test_info_says_that_no_licence_is_stated(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", "unicodec:base"]) == 0
     out = capsys.readouterr().out
