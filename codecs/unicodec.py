@@ -151,8 +151,9 @@ class UniCodec(nn.Module):
     def for_inference(self) -> UniCodec:
         """This model in eval mode, without gradients, without `semantic`, with weight norm folded; not to train on.
 
-        The deepest convolutions compute in float64, which takes 7 % more of encoding's time: the attention behind them
-        makes ten times as much of their rounding, and tokens must not hang on the order of sums.
+        The deepest convolutions compute in float64, so that tokens do not hang on the order of sums: what follows them
+        amplifies their rounding, ten times in the small model that tests compare with, whose tokens then differed
+        between one thread and two. In the published size it takes 7 % more of a CPU's time to encode.
         """
         self.semantic = None
         fold_weight_norm(self)

@@ -9,7 +9,7 @@ unknown domain, the nearest of all. The frozen vectors differ from part to part 
 which every domain moves: the paper has it that only the entries of a sample's domain are updated, its code has the map.
 Codes count through the whole codebook, whatever the domain, and decoding needs none.
 
-An unknown domain is an error; the published code takes it for none, and its ids ("0", "1", "2") for each other.
+An unknown domain is an error; the published code, whose ids are the strings "0", "1" and "2", takes it for none.
 """
 
 from __future__ import annotations
