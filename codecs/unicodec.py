@@ -152,8 +152,8 @@ class UniCodec(nn.Module):
         """This model in eval mode, without gradients, without `semantic`, with weight norm folded; not to train on.
 
         The deepest convolutions compute in float64, so that tokens do not hang on the order of sums: what follows them
-        amplifies their rounding, ten times in the small model that tests compare with, whose tokens then differed
-        between one thread and two. In the published size it takes 7 % more of a CPU's time to encode.
+        amplifies their rounding, ten times in the small model that tests compare with, where one token of 150 was not
+        the reference's without it. In the published size it takes 7 % more of a CPU's time to encode.
         """
         self.semantic = None
         fold_weight_norm(self)
