@@ -3,7 +3,7 @@
     convolutional features y --(spans replaced by one learnt vector)--> transformer --> quantizer --> quantized x
     loss: of all masked frames of its clip, which y belongs to this x?
 
-* Spans: round(share N / span + U(0, 1)) of them in a clip of N frames, two at least, each `span` frames long, starts
+* Spans: floor(share N / span + U(0, 1)) of them in a clip of N frames, two at least, each `span` frames long, starts
   drawn without replacement; they may overlap. Every clip of a batch keeps as many masked frames as the one with fewest.
   A share of 0.1 and spans of 5 are the paper's: a tenth of the frames is masked, not half. Its code has spans of 3.
 * Loss of one masked frame: cross-entropy of the cosine between its projected x and projected y, over those with

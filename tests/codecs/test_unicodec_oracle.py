@@ -2,9 +2,9 @@
 
 The model's last convolution makes features of deviation 1 out of hidden frames of deviation 0.0016, so that float32
 rounding in the layers before it comes out a thousand times larger: the reference's own latents are 2.5e-4 of their
-scale away from those of float64, and its arithmetic on one thread gives others than on two by 2e-4. Stages are therefore held to
-1e-4 one by one, each from the oracle's input to it, and the whole chain to twice the reference's own error; codes are
-the reference's, all of them.
+scale away from those of float64, and its arithmetic on one thread gives others than on two by 2e-4. Stages are
+therefore held to 1e-4 one by one, each from the oracle's input to it, and the whole chain to twice the reference's own
+error; codes are the reference's, all of them.
 """
 
 from __future__ import annotations
