@@ -111,6 +111,8 @@ class Recipe:
 
     family: ClassVar[str] = "wavtokenizer"
     """What the model is called where a codec is named: `wavtokenizer:RUN/model.safetensors`."""
+    made_for: ClassVar[str] = "speech"
+    """What an exported model says that it was made for, unless it is told: `codeczoo.codecs.Spec.domain`."""
 
     name: str
     description: str

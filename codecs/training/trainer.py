@@ -234,7 +234,7 @@ class Trainer:
         if not self.accelerator.is_main_process or not self.model.quantizer.initialised:
             return
         made = f"Recipe {self.recipe.name}, step {self._counts.step} of {self.recipe.steps}."
-        facts = {"domain": "speech", "source": "codeczoo train", "notes": made, **self._running.model_facts}
+        facts = {"domain": self.recipe.made_for, "source": "codeczoo train", "notes": made, **self._running.model_facts}
         try:
             self.recipe.write_model(self.model, self.folder / name, facts)
         except OSError as error:

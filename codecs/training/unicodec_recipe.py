@@ -55,6 +55,7 @@ class UniCodecRecipe(Recipe):
     """One stage of UniCodec's training."""
 
     family: ClassVar[str] = "unicodec"
+    made_for: ClassVar[str] = "general"
 
     model: UniCodecConfig = field(  # pyright: ignore[reportIncompatibleVariableOverride] - this family's own
         default_factory=UniCodecConfig

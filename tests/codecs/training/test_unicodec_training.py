@@ -195,7 +195,9 @@ def test_what_is_exported_is_a_codec_with_a_point_a_domain(trained: Path) -> Non
         assert encoded.codes[0].shape == (1, -(-3_000 // 160))
         assert low <= int(encoded.codes[0].min()) <= int(encoded.codes[0].max()) < end
         assert codec.decode(encoded).shape == (1, 1, 3_000)
-    assert "finetune, step 8 of 8" in codecs.spec(f"unicodec:{path}").notes
+    spec = codecs.spec(f"unicodec:{path}")
+    assert "finetune, step 8 of 8" in spec.notes
+    assert spec.domain == "general"
 
 
 def test_validation_says_how_each_part_of_the_codebook_is_used(trained: Path) -> None:
