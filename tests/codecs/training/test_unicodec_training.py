@@ -67,6 +67,9 @@ resolution_channels = 4
 band_n_ffts = [256]
 band_channels = 4
 
+[losses]
+commitment = 10.0
+
 [optimiser]
 learning_rate = {rate}
 warmup_steps = 2
