@@ -83,6 +83,8 @@ def run(options: argparse.Namespace) -> int:
     out.mkdir(parents=True, exist_ok=True)
     predicted, left_out = _predictions(of_run, [] if models == ["none"] else models, options.jobs)
     tables = {"codebooks": token_table.codebooks(found), "bitrates": token_table.bitrates(found)}
+    if (of_parts := token_table.parts(found)) is not None:
+        tables["parts"] = of_parts
     if predicted or left_out:
         tables["predictions"] = prediction_table.predictions(predicted, found, left_out)
         (out / "predictions.json").write_text(prediction_table.json_text(predicted), encoding="utf-8")

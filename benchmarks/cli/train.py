@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from codeczoo.codecs.training.validation import Validation
 
 _DESCRIPTION = """\
-Train a WavTokenizer on folders of audio or manifests (CSV, TSV, JSONL with the columns path or shard, and where known
-start_s, end_s, domain, speaker). RUN gets checkpoints, scalars.jsonl, logs for TensorBoard, and the model itself, which
-can be used wherever a codec is named: wavtokenizer:RUN/model.safetensors
+Train a WavTokenizer or a UniCodec on folders of audio or manifests (CSV, TSV, JSONL with the columns path or shard, and
+where known start_s, end_s, domain, speaker). RUN gets checkpoints, scalars.jsonl, logs for TensorBoard, and the model
+itself, which can be used wherever a codec is named: wavtokenizer:RUN/model.safetensors, unicodec:RUN/model.safetensors
 
 The same command goes on with what is in RUN, and comes to the same weights as if it had never been stopped. Ctrl-C and
 SIGTERM save a checkpoint first. A RUN of another recipe or of other data is refused.
@@ -298,7 +298,7 @@ def _ended(options: argparse.Namespace, recipe: Recipe, ended: Ended) -> int:
 
         options.export.parent.mkdir(parents=True, exist_ok=True)
         model = Path(shutil.copyfile(ended.model, options.export))
-    print(f"wavtokenizer:{model}")
+    print(f"{recipe.family}:{model}")
     return 0
 
 

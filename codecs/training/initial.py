@@ -13,10 +13,11 @@ from pathlib import Path
 
 from codeczoo.codecs.errors import CodecError, InvalidTraining
 from codeczoo.codecs.fingerprint import sha256_of
-from codeczoo.codecs.wavtokenizer import WavTokenizer
 
 from .checkpoints import read_state
 from .discriminators import Discriminators
+from .models import TrainedModel
+from .recipe import Recipe
 from .train_state import weights_of
 
 
@@ -28,7 +29,7 @@ def fingerprint(path: Path) -> str:
         raise InvalidTraining(f"The weights to begin with, {path}, cannot be read: {error.strerror}.") from error
 
 
-def begin_with(path: Path, model: WavTokenizer, judges: Discriminators) -> None:
+def begin_with(path: Path, recipe: Recipe, model: TrainedModel, judges: Discriminators) -> None:
     """Give the model, and from a checkpoint of a training the discriminators, the weights in `path`. Raises
     InvalidTraining where they do not fit."""
     try:
@@ -37,8 +38,7 @@ def begin_with(path: Path, model: WavTokenizer, judges: Discriminators) -> None:
             model.load_state_dict(weights.model)
             judges.load_state_dict(weights.discriminators)
         else:
-            found = WavTokenizer.from_checkpoint(path, sample_rate=model.config.sample_rate, trainable=True)
-            model.load_state_dict(found.state_dict())
+            model.load_state_dict(recipe.read_model(path).state_dict())
     except (CodecError, RuntimeError) as error:
         reason = " ".join(line.strip() for line in str(error).splitlines()[:2])
         raise InvalidTraining(f"This training cannot begin with {path}: {reason}") from error

@@ -14,6 +14,7 @@ from codeczoo.codecs.errors import InvalidTraining, MissingDependency
 from codeczoo.codecs.wavtokenizer import WavTokenizer
 
 from .discriminators import Discriminators
+from .models import TrainedModel
 from .recipe import Recipe
 
 if TYPE_CHECKING:
@@ -87,9 +88,13 @@ def accelerator_for(recipe: Recipe, device: Device) -> Accelerator:
         raise InvalidTraining(f"Precision {recipe.precision} cannot be had here: {error}") from error
 
 
-def compile_networks(model: WavTokenizer, judges: Discriminators) -> None:
+def compile_networks(model: TrainedModel, judges: Discriminators) -> None:
     """Compile at the first use."""
     # Part by part and in place: the names of weights stay, and the codebook, whose first steps differ, is left out.
     model.encoder.compile()
-    (model.decoder if model.config.decoder is None else model.backbone).compile()
+    # So is a transformer of experts, whose shapes change with what each expert gets.
+    if isinstance(model, WavTokenizer) and model.config.decoder is None:
+        model.decoder.compile()
+    else:
+        model.backbone.compile()
     judges.compile()
