@@ -29,12 +29,12 @@ def norm(weight: Tensor) -> Tensor:
 class WeightNormed(nn.Module):
     """Holds one kernel, as direction and length, or folded. Sub-classes convolve with `kernel()`."""
 
-    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         super().__init__()
         self.weight_g: nn.Parameter | None = nn.Parameter(norm(weight))
         self.weight_v: nn.Parameter | None = nn.Parameter(weight)
         self.weight: nn.Parameter | None = None
-        self.bias = nn.Parameter(bias)
+        self.bias = None if bias is None else nn.Parameter(bias)
 
     def kernel(self) -> Tensor:
         """The kernel to convolve with."""
