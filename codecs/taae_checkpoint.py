@@ -25,9 +25,7 @@ from .errors import CodecError, WeightsCorrupt
 from .layers.weight_norm import WeightNormed, norm
 from .taae import TAAE
 from .taae_config import TAAEConfig
-
-FORMAT = "codeczoo-taae"
-"""`format` in the metadata of the safetensors files that this project writes; `config` holds the hyper-parameters."""
+from .taae_names import FORMAT
 
 LEFT_OUT = ("discriminator.",)
 """Published prefixes of what only training needs."""
