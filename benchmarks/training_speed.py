@@ -24,6 +24,7 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from codeczoo.codecs.training import recipe as recipes
+from codeczoo.codecs.training.loader import Batch
 from codeczoo.codecs.training.losses import Losses
 from codeczoo.codecs.training.mel_loss import MelLoss
 from codeczoo.codecs.training.recipe import Precision, Procedure, Recipe
@@ -100,7 +101,9 @@ def our_step(
     if compiled:
         compile_networks(model, judges)
     step = TrainingStep(learning, accelerator, model, judges)
-    return lambda number: step([audio], number)
+    count = len(audio)
+    part = Batch(audio, (None,) * count, ("",) * count, (0.0,) * count)
+    return lambda number: step([part], number)
 
 
 def in_turn(procedures: dict[str, Callable[[int], object]], rounds: int, warm_up: int = 1) -> list[Timed]:

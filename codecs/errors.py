@@ -9,6 +9,7 @@ CodecError                  base of all below; its text is a sentence for the us
 ├── CodebookMissing         a quantizer is used before its codebook was learnt or loaded
 ├── InvalidAudio            the audio breaks the contract (shape, dtype, NaN, empty)
 ├── InvalidTokens           tokens break the contract, or belong to another codec
+├── UnknownDomain           a domain that a codec does not treat apart; those it does are listed
 ├── InvalidAudioFile        one file: not audio, no samples, NaN, cut short
 ├── InvalidTable            a CSV, TSV or JSON lines file cannot be read as a table
 ├── InvalidClips            training data as a whole: no clips, a missing column, nothing readable
@@ -55,6 +56,10 @@ class InvalidAudio(CodecError):
 
 class InvalidTokens(CodecError):
     """The tokens given to a codec break its contract."""
+
+
+class UnknownDomain(CodecError):
+    """The codec has no such domain."""
 
 
 class InvalidAudioFile(CodecError):

@@ -49,6 +49,7 @@ TABLE: dict[str, str] = {
     "wavtokenizer:large-speech-320": "codeczoo.codecs.wavtokenizer_names:LARGE_SPEECH_320",
     "taae:speech-16k": "codeczoo.codecs.taae_names:SPEECH_16K",
     "taae:speech-16k-base": "codeczoo.codecs.taae_names:SPEECH_16K_BASE",
+    "unicodec:base": "codeczoo.codecs.unicodec_names:BASE",
     "mimi:24khz": "codeczoo.codecs.transformers_names:MIMI",
     "xcodec:hubert-librispeech": "codeczoo.codecs.transformers_names:XCODEC_HUBERT_LIBRISPEECH",
     "xcodec:wavlm-mls": "codeczoo.codecs.transformers_names:XCODEC_WAVLM_MLS",
@@ -66,6 +67,7 @@ OPEN_TABLE: dict[str, str] = {
     "decoded": "codeczoo.codecs.decoded:family",
     "wavtokenizer": "codeczoo.codecs.wavtokenizer_names:family",
     "taae": "codeczoo.codecs.taae_names:family",
+    "unicodec": "codeczoo.codecs.unicodec_names:family",
 }
 """Family -> `module:function` from a variant to its `Family`, for names that cannot be listed."""
 

@@ -14,7 +14,6 @@ may hold clips of unequal lengths, the decoder gives exactly the samples asked f
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +21,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from .errors import CodecError, InvalidAudio, InvalidTokens
+from . import model_input
+from .errors import CodecError
 from .layers.fourier_head import FourierHead
 from .layers.seanet import SeanetConfig, SeanetDecoder, SeanetEncoder
 from .layers.vocos import VocosBackbone, VocosConfig
@@ -115,7 +115,8 @@ class WavTokenizer(nn.Module):
         shapes. `trainable` keeps the weight norm, which is folded otherwise; `decoder_dtype` see `decoder_to`. Raises
         WeightsMissing, WeightsCorrupt.
         """
-        from .wavtokenizer_checkpoint import digest, read
+        from .checkpoint_layout import digest
+        from .wavtokenizer_checkpoint import read
 
         config, tensors = read(Path(path), sample_rate)
         # Made without memory first: drawing 72 million initial weights would take longer than reading them.
@@ -201,34 +202,15 @@ class WavTokenizer(nn.Module):
 
     def check_audio(self, audio: Tensor, lengths: Sequence[int] | None = None) -> None:
         """Raise InvalidAudio unless this is finite float `[B, 1, T]`, and `lengths` are B numbers of 1 to T."""
-        shape = tuple(audio.shape)
-        if audio.dim() != 3 or shape[1] != 1 or not audio.is_floating_point():
-            raise InvalidAudio(f"WavTokenizer takes float audio [B, 1, T]; got {audio.dtype} {shape}.")
-        if 0 in shape:
-            raise InvalidAudio(f"WavTokenizer was given audio without samples: {shape}.")
-        low, high = torch.aminmax(audio.detach())
-        if not (math.isfinite(float(low)) and math.isfinite(float(high))):
-            raise InvalidAudio("WavTokenizer was given audio with NaN or infinite samples.")
-        if lengths is not None and (len(lengths) != shape[0] or not all(1 <= item <= shape[2] for item in lengths)):
-            raise InvalidAudio(f"lengths must be {shape[0]} numbers of 1 to {shape[2]} samples; got {list(lengths)}.")
+        model_input.check_audio("WavTokenizer", audio, lengths)
 
     def check_codes(self, codes: Tensor, length: int | None = None) -> None:
         """Raise InvalidTokens unless these are int64 `[B, 1, N]` of the codebook, and N codes for `length` samples."""
-        shape = tuple(codes.shape)
-        if codes.dim() != 3 or shape[1] != 1 or codes.dtype != torch.int64 or 0 in shape:
-            raise InvalidTokens(f"WavTokenizer takes int64 codes [B, 1, N]; got {codes.dtype} {shape}.")
-        low, high = int(codes.min()), int(codes.max())
-        if low < 0 or high >= self.config.entries:
-            raise InvalidTokens(f"The codebook has {self.config.entries} entries; got codes {low} to {high}.")
-        samples = shape[2] * self.config.hop
-        if length is not None and not samples - self.config.hop < length <= samples:
-            least = samples - self.config.hop + 1
-            raise InvalidTokens(f"{shape[2]} codes stand for {least} to {samples} samples; got a length of {length}.")
+        model_input.check_codes("WavTokenizer", codes, self.config.entries, self.config.hop, length)
 
     def check_bandwidth(self, bandwidth_id: int) -> None:
         """Raise InvalidTokens unless the decoder has such a row."""
-        if not 0 <= bandwidth_id < self.config.bandwidths:
-            raise InvalidTokens(f"bandwidth_id must be 0 to {self.config.bandwidths - 1}; got {bandwidth_id}.")
+        model_input.check_bandwidth(bandwidth_id, self.config.bandwidths)
 
 
 def _dtype(module: nn.Module) -> torch.dtype:

@@ -10,24 +10,31 @@ The files written here have the published names too, so that the reference imple
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from .checkpoint import read_tensors, write_tensors
+from .checkpoint_layout import (
+    WRAPPER,
+    Shapes,
+    check_exactly,
+    fourier_head,
+    refuse,
+    round_to,
+    seanet_encoder,
+    unfolded_state,
+    vocos_decoder,
+    wrapped_names,
+)
 from .errors import CodecError, WeightsCorrupt
 from .fingerprint import sha256_of
-from .layers.convolution import ConvTranspose1d
-from .layers.seanet import SeanetConfig
-from .layers.vocos import ATTENTION, VocosConfig
-from .layers.weight_norm import WeightNormed, norm
+from .layers.vocos import VocosConfig
 from .wavtokenizer import WavTokenizer, WavTokenizerConfig
 from .wavtokenizer_names import FORMAT
 
@@ -42,9 +49,6 @@ PREFIXES = {
 
 LEFT_OUT = ("multiperioddisc.", "multiresddisc.", "dac.", "dacdiscriminator.", "melspec_loss.")
 """Published prefixes of what only training needs."""
-
-_WRAPPER = re.compile(r"\.(?:conv\.conv|convtr\.convtr)\.")
-_NAMED_AT_ONCE = 5
 
 
 def read(path: Path, sample_rate: int | None = None) -> tuple[WavTokenizerConfig, dict[str, Tensor]]:
@@ -63,7 +67,7 @@ def read(path: Path, sample_rate: int | None = None) -> tuple[WavTokenizerConfig
             model = WavTokenizer(config)
     except (ValueError, RuntimeError) as error:
         raise WeightsCorrupt(f"{path} holds tensors of shapes that no WavTokenizer has: {error}.") from error
-    _check(path, tensors, model)
+    check_exactly(path, tensors, model.state_dict(), published_names(model), "WavTokenizer")
     return config, tensors
 
 
@@ -89,13 +93,9 @@ def write(
     WeightsCorrupt where a tensor is out of float16's range; nothing is written then.
     """
     if dtype != torch.float32:
-        _round(model, dtype)
+        round_to(model, dtype)
     names = published_names(model)
-    state = model.state_dict()
-    for part, module in model.named_modules():
-        if isinstance(module, WeightNormed) and module.weight is not None:
-            kernel = state.pop(f"{part}.weight")
-            state[f"{part}.weight_v"], state[f"{part}.weight_g"] = kernel, norm(kernel)
+    state = unfolded_state(model)
     config = model.config
     stated = {
         **(facts or {}),
@@ -121,36 +121,11 @@ def convert(
     return write(model, converted, facts, dtype)
 
 
-@torch.no_grad()
-def _round(model: WavTokenizer, dtype: torch.dtype) -> None:
-    state = {name: tensor for name, tensor in model.state_dict().items() if tensor.is_floating_point()}
-    rounded = {name: tensor.to(dtype).to(tensor.dtype) for name, tensor in state.items()}
-    lost = [name for name, tensor in rounded.items() if not tensor.isfinite().all()]
-    if lost:
-        raise WeightsCorrupt(f"{lost[0]} is out of the range of {dtype}; keep this model in float32.")
-    for name, tensor in state.items():
-        tensor.copy_(rounded[name])
-
-
-def digest(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of tensors and their names, whatever file they lie in."""
-    found = hashlib.sha256()
-    for name in sorted(tensors):
-        found.update(name.encode())
-        found.update(tensors[name].to(torch.float32).contiguous().numpy().astype("<f4", copy=False).data)
-    return found.hexdigest()
-
-
 def published_names(model: WavTokenizer) -> dict[str, str]:
     """The name of each tensor of a model -> the name that published checkpoints give it."""
     names: dict[str, str] = {}
     for part, module in model.named_modules():
-        own = [name for name, _ in module.named_parameters(recurse=False)]
-        own += [name for name, _ in module.named_buffers(recurse=False)]
-        wrapper = ""
-        if isinstance(module, WeightNormed):
-            wrapper = "convtr.convtr." if isinstance(module, ConvTranspose1d) else "conv.conv."
-            own = ["weight_g", "weight_v", "bias"]
+        wrapper, own = wrapped_names(module)
         for name in own:
             prefix = part.partition(".")[0] + "."
             inside = f"{part}.".removeprefix(prefix)
@@ -169,10 +144,10 @@ def _of_model(path: Path, stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
             if not name.startswith(LEFT_OUT):
                 unknown.append(name)
         elif own != "decoder." or mirrored:
-            rest = _WRAPPER.sub(".", "." + name.removeprefix(PREFIXES[own]))
+            rest = WRAPPER.sub(".", "." + name.removeprefix(PREFIXES[own]))
             tensors[own + rest.removeprefix(".")] = tensor
     if unknown or not tensors:
-        _refuse(path, "does not hold a WavTokenizer", "unexpected tensors", unknown or stored)
+        refuse(path, "does not hold a WavTokenizer", "unexpected tensors", unknown or stored)
     return tensors
 
 
@@ -199,31 +174,10 @@ def _stated_sample_rate(path: Path, metadata: Mapping[str, str]) -> int | None:
     return stated
 
 
-@dataclass(frozen=True)
-class _Shapes:
-    """Shapes by name; what is missing is an error that names it."""
-
-    path: Path
-    tensors: Mapping[str, Tensor]
-
-    def __call__(self, name: str, axes: int) -> tuple[int, ...]:
-        if name not in self.tensors:
-            _refuse(self.path, "is not a whole WavTokenizer", "missing tensors", [name])
-        shape = tuple(self.tensors[name].shape)
-        if len(shape) != axes or 0 in shape:
-            raise WeightsCorrupt(f"{self.path}: {name} has the shape {list(shape)}; it must have {axes} axes.")
-        return shape
-
-    def numbers(self, pattern: str) -> list[int]:
-        """What stands for the number in names of this pattern, rising, each once."""
-        found = (re.match(pattern, name) for name in self.tensors)
-        return sorted({int(match[1]) for match in found if match})
-
-
 def infer_config(path: Path, tensors: Mapping[str, Tensor], sample_rate: int) -> WavTokenizerConfig:
     """The hyper-parameters that tensors (under our names) were made with. Raises WeightsCorrupt."""
-    shapes = _Shapes(path, tensors)
-    encoder = _encoder(shapes)
+    shapes = Shapes(path, tensors, "WavTokenizer")
+    encoder = seanet_encoder(shapes)
     try:
         return WavTokenizerConfig(
             sample_rate=sample_rate,
@@ -236,70 +190,13 @@ def infer_config(path: Path, tensors: Mapping[str, Tensor], sample_rate: int) ->
         raise WeightsCorrupt(f"{path} holds parts of different models: {error}") from error
 
 
-def _encoder(shapes: _Shapes) -> SeanetConfig:
-    convolutions = shapes.numbers(r"encoder\.model\.(\d+)\.(?:weight_g|weight_v|bias)$")
-    if len(convolutions) < 3:
-        _refuse(shapes.path, "is not a whole WavTokenizer", "missing tensors", ["encoder.model.0.weight_v"])
-    first, *strided, last = (shapes(f"encoder.model.{index}.weight_v", 3) for index in convolutions)
-    residuals = shapes.numbers(r"encoder\.model\.(\d+)\.(?:block|shortcut)\.")
-    if not residuals:
-        _refuse(shapes.path, "is not a whole WavTokenizer", "missing tensors", ["encoder.model.1.block.1.weight_v"])
-    hidden, channels, residual_kernel = shapes(f"encoder.model.{residuals[0]}.block.1.weight_v", 3)
-    return SeanetConfig(
-        strides=tuple(max(1, kernel // 2) for *_, kernel in strided),
-        width=first[0],
-        dimension=last[0],
-        residual_layers=max(1, len(residuals) // len(strided)),
-        lstm_layers=len(shapes.numbers(r"encoder\.model\.\d+\.lstm\.\w+_l(\d+)$")),
-        kernel=first[2],
-        last_kernel=last[2],
-        residual_kernel=residual_kernel,
-        compress=max(1, channels // hidden),
-    )
+def _decoder(shapes: Shapes) -> VocosConfig | None:
+    return None if _mirrored(shapes) else vocos_decoder(shapes)
 
 
-def _decoder(shapes: _Shapes) -> VocosConfig | None:
-    if any(name.startswith("decoder.") for name in shapes.tensors):
-        return None
-    width, dimension, kernel = shapes("backbone.embed.weight", 3)
-    return VocosConfig(
-        dimension=dimension,
-        width=width,
-        intermediate=shapes("backbone.convnext.0.pwconv1.weight", 2)[0],
-        layers=shapes.numbers(r"backbone\.convnext\.(\d+)\.")[-1] + 1,
-        bandwidths=shapes("backbone.norm.scale.weight", 2)[0],
-        kernel=kernel,
-        attention=any(name.startswith(f"backbone.pos_net.{ATTENTION}.") for name in shapes.tensors),
-    )
+def _n_fft(shapes: Shapes, hop: int) -> int | None:
+    return None if _mirrored(shapes) else fourier_head(shapes, hop)
 
 
-def _n_fft(shapes: _Shapes, hop: int) -> int | None:
-    if any(name.startswith("decoder.") for name in shapes.tensors):
-        return None
-    n_fft = shapes("head.out.weight", 2)[0] - 2
-    return None if n_fft == 4 * hop else n_fft
-
-
-def _check(path: Path, tensors: Mapping[str, Tensor], model: WavTokenizer) -> None:
-    """Raise WeightsCorrupt unless `tensors` are exactly the finite tensors of `model`."""
-    expected = model.state_dict()
-    names = published_names(model)
-    missing = [names[name] for name in expected if name not in tensors]
-    unexpected = [name for name in tensors if name not in expected]
-    if missing or unexpected:
-        kind = "missing tensors" if missing else "unexpected tensors"
-        _refuse(path, "is not exactly a WavTokenizer", kind, missing or unexpected)
-    for name, tensor in tensors.items():
-        if tensor.shape != expected[name].shape:
-            wanted, got = list(expected[name].shape), list(tensor.shape)
-            raise WeightsCorrupt(f"{path}: {names[name]} has the shape {got}; the other tensors ask for {wanted}.")
-        if not tensor.is_floating_point():
-            raise WeightsCorrupt(f"{path}: {names[name]} is {tensor.dtype}; it must be of floating-point numbers.")
-        if not torch.isfinite(tensor).all():
-            raise WeightsCorrupt(f"{path} is damaged: {names[name]} holds NaN or infinite numbers.")
-
-
-def _refuse(path: Path, what: str, kind: str, names: Iterable[str]) -> NoReturn:
-    listed = list(names)
-    more = f" and {len(listed) - _NAMED_AT_ONCE} more" if len(listed) > _NAMED_AT_ONCE else ""
-    raise WeightsCorrupt(f"{path} {what}: {kind} {', '.join(listed[:_NAMED_AT_ONCE])}{more}.")
+def _mirrored(shapes: Shapes) -> bool:
+    return any(name.startswith("decoder.") for name in shapes.tensors)

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from codeczoo.codecs.training.validation import Validation
 
 _DESCRIPTION = """\
-Train a WavTokenizer on folders of audio or manifests (CSV, TSV, JSONL with the columns path or shard, and where known
-start_s, end_s, domain, speaker). RUN gets checkpoints, scalars.jsonl, logs for TensorBoard, and the model itself, which
-can be used wherever a codec is named: wavtokenizer:RUN/model.safetensors
+Train a WavTokenizer or a UniCodec on folders of audio or manifests (CSV, TSV, JSONL with the columns path or shard, and
+where known start_s, end_s, domain, speaker). RUN gets checkpoints, scalars.jsonl, logs for TensorBoard, and the model
+itself, which can be used wherever a codec is named: wavtokenizer:RUN/model.safetensors, unicodec:RUN/model.safetensors
 
 The same command goes on with what is in RUN, and comes to the same weights as if it had never been stopped. Ctrl-C and
 SIGTERM save a checkpoint first. A RUN of another recipe or of other data is refused.
@@ -40,6 +40,8 @@ examples:
   codeczoo train tiny --data index.csv --out runs/tiny --steps 20000 --set optimiser.learning_rate=3e-4 batch_size=16
   codeczoo train small-320 --data LibriTTS/train-clean-100 --out runs/small --workers 8 --precision bf16 \\
       --set batch_size=40
+  codeczoo train tiny --data index.csv --out runs/longer --init runs/tiny/checkpoints/step-00009000.pt \\
+      --set adversarial_from=0 codebook.from_step=0 optimiser.learning_rate=2e-4
   torchrun --nproc-per-node 8 -m codeczoo.benchmarks.cli train small-320 --data LibriTTS --out runs/small --workers 8
   codeczoo bench --codecs wavtokenizer:runs/tiny/model.safetensors --corpus demo --metrics pesq_wb stoi --out runs/mine
 
@@ -99,6 +101,12 @@ def _add_recipe(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_running(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--init",
+        type=Path,
+        metavar="FILE",
+        help="begin with these weights: a checkpoint of a RUN (.pt, with its discriminators) or a model",
+    )
     group.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU, if any")
     group.add_argument("--workers", type=int, metavar="N", help="processes that cut crops (default: 0 on a CPU)")
     group.add_argument("--compile", action="store_true", help="compile the networks first: minutes, then faster")
@@ -137,6 +145,7 @@ def _train(options: argparse.Namespace) -> int:
         workers=_workers(options),
         compile=options.compile,
         watch=watch,
+        initial=options.init,
         model_facts=_facts(options, described),
     )
     trainer = Trainer(recipe, described, options.out, running, validation)
@@ -289,7 +298,7 @@ def _ended(options: argparse.Namespace, recipe: Recipe, ended: Ended) -> int:
 
         options.export.parent.mkdir(parents=True, exist_ok=True)
         model = Path(shutil.copyfile(ended.model, options.export))
-    print(f"wavtokenizer:{model}")
+    print(f"{recipe.family}:{model}")
     return 0
 
 

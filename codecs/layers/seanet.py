@@ -105,12 +105,26 @@ class SeanetEncoder(nn.Module):
     def stages(self, audio: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
         """The layers before the LSTM: `[B, 1, T]` to `[B, widest, ceil(T / hop)]`."""
         if audio.device.type != "cpu" or torch.is_grad_enabled() or self.training:
-            return _through(self.model[: self.stage], audio, None if lengths is None else tuple(lengths))
+            known = None if lengths is None else tuple(lengths)
+            x = _through(self.model[: self.front], audio, known)
+            if known is not None:
+                known = tuple(-(-length // self.tiles.hop) for length in known)
+            return _through(self.model[self.front : self.stage], self._exact(x), known)
         x, steps = audio, tuple(lengths or (audio.shape[-1],) * len(audio))
         for begin, end, tiles in ((0, self.front, self.tiles), (self.front, self.stage, self.stage_tiles)):
-            x = tiles.through(self.model[begin:end], x, steps)
+            x = tiles.through(self.model[begin:end], self._exact(x) if end > self.front else x, steps)
             steps = tuple(-(-length // tiles.hop) for length in steps)
         return x
+
+    def compute_deep_layers_exactly(self) -> None:
+        """Hold the last stage and what follows it in float64; features come in it. For models whose tokens hang on
+        differences that are small beside what they are the difference of: these layers have the sums of most terms and
+        the last word, and little of the work, and rounding in the layers before counts for little."""
+        self.model[self.front :].double()
+
+    def _exact(self, x: Tensor) -> Tensor:
+        """What the deep layers are given."""
+        return x.double() if next(self.model[self.front :].parameters()).dtype == torch.float64 else x
 
     def projected(self, x: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
         """The layers behind the LSTM: `[B, widest, N]` to `[B, D, N]`; `lengths` are samples here too."""

@@ -44,7 +44,10 @@ class SimVectorQuantizer(Quantizer):
         return self._map(self.embedding.weight)
 
     def forward(self, features: Tensor) -> Quantized:
-        codes = self.encode(features)
+        return self.quantized(features, self.encode(features))
+
+    def quantized(self, features: Tensor, codes: Tensor) -> Quantized:
+        """What `forward` gives for features whose codes are known."""
         quantized = self.decode(codes)
         if self.training:
             commitment = F.mse_loss(features.float(), quantized.detach())

@@ -65,17 +65,10 @@ class Checkpoints:
 
     def read(self, step: int) -> Any:
         """The state of a step, on the CPU. Raises InvalidTraining where the file is damaged."""
-        path = self.path(step)
         try:
-            with zipfile.ZipFile(path) as archive:
-                # PyTorch does not look at the checksums that its own files have.
-                damaged = archive.testzip()
-            if damaged is not None:
-                raise InvalidTraining(f"{path} is damaged ({damaged}). {self._others(step)}")
-            return torch.load(path, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile, EOFError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise InvalidTraining(f"{path} cannot be read: {reason}. {self._others(step)}") from error
+            return read_state(self.path(step))
+        except InvalidTraining as error:
+            raise InvalidTraining(f"{error} {self._others(step)}") from error
 
     def _others(self, step: int) -> str:
         others = [other for other in self.steps() if other != step]
@@ -89,6 +82,20 @@ class Checkpoints:
         return (
             f"The checkpoint {path} cannot be written: {error.strerror}. {last}; the same command goes on from there."
         )
+
+
+def read_state(path: Path) -> Any:
+    """What a checkpoint file holds, on the CPU. Raises InvalidTraining where it is damaged."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            # PyTorch does not look at the checksums that its own files have.
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise InvalidTraining(f"{path} is damaged ({damaged}).")
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile, EOFError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InvalidTraining(f"{path} cannot be read: {reason}.") from error
 
 
 def _sync_folder(folder: Path) -> None:

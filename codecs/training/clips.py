@@ -24,17 +24,15 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from codeczoo.codecs.audio_files import AUDIO_SUFFIXES, UNREAD_SUFFIXES
 from codeczoo.codecs.clip_names import audio_names, located, stretch_name
+from codeczoo.codecs.domains import DOMAINS, Domain
 from codeczoo.codecs.errors import InvalidAudioFile, InvalidClips, InvalidTable
 from codeczoo.codecs.tables import SUFFIXES, Row, rows
 
 logger = logging.getLogger(__name__)
-
-Domain = Literal["speech", "music", "sound"]
-DOMAINS: tuple[Domain, ...] = get_args(Domain)
 
 _PATH_COLUMNS = ("path", "shard")
 _LENGTH_COLUMNS = ("seconds", "duration_s", "duration")

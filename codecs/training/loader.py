@@ -57,6 +57,10 @@ class Batch:
     start_s: tuple[float, ...]
     """Of the crop within its clip."""
 
+    def to(self, device: torch.device) -> Batch:
+        """The same with its audio on a device."""
+        return replace(self, audio=self.audio.to(device, non_blocking=True))
+
     def pin_memory(self) -> Batch:
         """The same in page-locked memory; torch's loader calls it."""
         return replace(self, audio=self.audio.pin_memory())

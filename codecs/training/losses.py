@@ -105,6 +105,8 @@ class GeneratorLoss(Terms):
     period_features: Tensor | None = None
     resolution_features: Tensor | None = None
     band_features: Tensor | None = None
+    contrastive: Tensor | None = None
+    """Of UniCodec's semantic stage alone: `codeczoo.codecs.unicodec_semantic`."""
 
 
 class Losses:

@@ -5,6 +5,7 @@ Recipes are TOML files (`recipe_files`), those of the package in `codecs/trainin
     small-320, small-600     the published models of 75 and 40 tokens a second (section 4.1, appendix A)
     codebook-1024 ...        the ablations of Tables 5, 6 and 7, each small-320 with one thing changed
     tiny                     what two CPU cores can train in an hour
+    unicodec-acoustic ...    UniCodec's three stages (`unicodec_recipe`)
 
 Two runs of one recipe on the same data are the same to the last bit on one machine's CPU, however often they were
 interrupted; `pace` alone does not count: it decides when things are logged and saved, not what is computed.
@@ -13,17 +14,21 @@ interrupted; `pace` alone does not count: it decides when things are logged and 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, ClassVar, Literal
 
+from codeczoo.codecs.errors import InvalidRecipe
 from codeczoo.codecs.quantizers.vector import UpdateOrder, VectorQuantizer
-from codeczoo.codecs.wavtokenizer import WavTokenizer, WavTokenizerConfig
+from codeczoo.codecs.wavtokenizer import Reconstruction, WavTokenizer, WavTokenizerConfig
 
 from . import recipe_files, typed_tables
 from .crops import CropSettings
 from .discriminators import DiscriminatorConfig, Discriminators
-from .losses import LossWeights
+from .loader import Batch
+from .losses import GeneratorLoss, LossWeights
+from .models import TrainedModel
 
 Procedure = Literal["alternating", "joint"]
 Precision = Literal["no", "bf16", "fp16"]
@@ -99,7 +104,13 @@ class Pace:
 
 @dataclass(frozen=True)
 class Recipe:
-    """One training."""
+    """One training, of a WavTokenizer; those of other families are subclasses.
+
+    All that the loop does not know of a model is here: how it is built, run, written and read.
+    """
+
+    family: ClassVar[str] = "wavtokenizer"
+    """What the model is called where a codec is named: `wavtokenizer:RUN/model.safetensors`."""
 
     name: str
     description: str
@@ -155,11 +166,30 @@ class Recipe:
         data = self.data
         return CropSettings(self.model.sample_rate, data.seconds, data.peak_db, data.validation_peak_db, data.short)
 
-    def build_model(self) -> WavTokenizer:
+    def build_model(self) -> TrainedModel:
         """The model with fresh weights, drawn from torch's global generator."""
         model = WavTokenizer(self.model)
         model.quantizer = self._quantizer(self.model.encoder.dimension, self.model.entries)
         return model
+
+    def run_model(self, model: Any, batch: Batch, bandwidth_id: int) -> Reconstruction:
+        """The training forward of a batch; `model` may be wrapped."""
+        return model(batch.audio, bandwidth_id)
+
+    def with_own_terms(self, loss: GeneratorLoss, made: Reconstruction) -> GeneratorLoss:
+        """The model's loss with what this family's models are trained for beside it."""
+        return loss
+
+    def write_model(self, model: TrainedModel, path: Path, facts: Mapping[str, Any]) -> None:
+        """Write the model as it is used and read again. Raises OSError."""
+        from codeczoo.codecs.wavtokenizer_checkpoint import write
+
+        assert isinstance(model, WavTokenizer)
+        write(model, path, facts)
+
+    def read_model(self, path: Path) -> TrainedModel:
+        """A model of this family to go on training with. Raises WeightsMissing, WeightsCorrupt."""
+        return WavTokenizer.from_checkpoint(path, sample_rate=self.model.sample_rate, trainable=True)
 
     def build_discriminators(self) -> Discriminators:
         """The discriminators with fresh weights, drawn from torch's global generator."""
@@ -191,8 +221,15 @@ _NO_FACTS = ("name", "description", "pace")
 
 def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
     """A recipe of the package by its name, or one's own by the path of its `.toml`; `overrides` read `key=value`.
-    Raises InvalidRecipe."""
-    return typed_tables.read(Recipe, recipe_files.table(name, overrides))
+    The key `family` says of which model it is, WavTokenizer unless given. Raises InvalidRecipe."""
+    from .unicodec_recipe import UniCodecRecipe
+
+    kinds: dict[str, type[Recipe]] = {kind.family: kind for kind in (Recipe, UniCodecRecipe)}
+    table = dict(recipe_files.table(name, overrides))
+    family = table.pop("family", Recipe.family)
+    if family not in kinds:
+        raise InvalidRecipe(f"`family` is {family!r} in the recipe; one of {', '.join(map(repr, kinds))} is needed.")
+    return typed_tables.read(kinds[family], table)
 
 
 def flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a run folder belongs to: one recipe, one set of clips, one number of processes. `RUN/training.json`.
+"""What a run folder belongs to: a recipe, a set of clips, a number of processes, a beginning. `RUN/training.json`.
 
 Only a run of the same configuration can be resumed, because what came out otherwise would be neither the one nor the
 other training. `pace`, workers, device and what is validated may change from one invocation to the next.
@@ -32,11 +32,13 @@ class RunIdentity:
     data: str
     """`ClipSet.fingerprint` of the training clips."""
     processes: int
+    initial: str | None = None
+    """SHA-256 of the weights that it began with; None: fresh ones."""
 
     @staticmethod
-    def of(recipe: Recipe, data: str, processes: int) -> RunIdentity:
+    def of(recipe: Recipe, data: str, processes: int, initial: str | None = None) -> RunIdentity:
         # Through JSON, so that it equals what is read back.
-        return RunIdentity(json.loads(json.dumps(recipe.facts())), data, processes)
+        return RunIdentity(json.loads(json.dumps(recipe.facts())), data, processes, initial)
 
 
 def claim(folder: Path, identity: RunIdentity) -> None:
@@ -65,12 +67,18 @@ def check(folder: Path, identity: RunIdentity) -> None:
         differences.append("the training clips are others")
     if identity.processes != found.processes:
         differences.append(f"there are {identity.processes} processes here and {found.processes} there")
+    if identity.initial != found.initial:
+        differences.append(f"it begins with {_began(identity.initial)} here and with {_began(found.initial)} there")
     if differences:
         more = len(differences) - _NAMED_AT_ONCE
         listed = "; ".join(differences[:_NAMED_AT_ONCE]) + (f"; and {more} more" if more > 0 else "")
         raise InvalidTraining(
             f"{folder} holds a training of another configuration: {listed}. Go on as it began, or name a new folder."
         )
+
+
+def _began(initial: str | None) -> str:
+    return "fresh weights" if initial is None else f"weights {initial[:12]}"
 
 
 def _check_unused(folder: Path) -> None:
@@ -83,7 +91,13 @@ def _read(path: Path) -> RunIdentity:
         stored = json.loads(path.read_text(encoding="utf-8"))
         if stored["schema"] != _SCHEMA:
             raise InvalidTraining(f"{path} is of schema {stored['schema']}; this version knows {_SCHEMA}.")
-        return RunIdentity(dict(stored["recipe"]), str(stored["data"]), int(stored["processes"]))
+        initial = stored.get("initial")
+        return RunIdentity(
+            dict(stored["recipe"]),
+            str(stored["data"]),
+            int(stored["processes"]),
+            None if initial is None else str(initial),
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InvalidTraining(f"{path} does not describe a training: {error}.") from error
 
@@ -94,6 +108,7 @@ def _write(path: Path, identity: RunIdentity) -> None:
         "recipe": dict(identity.recipe),
         "data": identity.data,
         "processes": identity.processes,
+        "initial": identity.initial,
     }
     with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{NAME}.", delete=False, encoding="utf-8") as file:
         json.dump(stored, file, indent=2)

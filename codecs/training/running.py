@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -13,6 +14,7 @@ from codeczoo.codecs.errors import InvalidTraining, MissingDependency
 from codeczoo.codecs.wavtokenizer import WavTokenizer
 
 from .discriminators import Discriminators
+from .models import TrainedModel
 from .recipe import Recipe
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ Watcher = Callable[[int, Mapping[str, float]], None]
 
 @dataclass(frozen=True)
 class Running:
-    """How a training runs here: nothing that decides what comes out, up to rounding."""
+    """How a training runs here. Only `initial` decides what comes out, beyond rounding."""
 
     device: Device = "auto"
     workers: int = 0
@@ -33,6 +35,8 @@ class Running:
     compile: bool = False
     """Whether the networks are compiled, which takes minutes first."""
     tensorboard: bool = True
+    initial: Path | None = None
+    """Weights that a new training begins with (`codeczoo.codecs.training.initial`), instead of fresh ones."""
     watch: Watcher | None = None
     model_facts: Mapping[str, str] = field(default_factory=dict[str, str])
     """What exported models say of themselves: `training_data`, `weights_licence`, `domain`."""
@@ -84,9 +88,11 @@ def accelerator_for(recipe: Recipe, device: Device) -> Accelerator:
         raise InvalidTraining(f"Precision {recipe.precision} cannot be had here: {error}") from error
 
 
-def compile_networks(model: WavTokenizer, judges: Discriminators) -> None:
+def compile_networks(model: TrainedModel, judges: Discriminators) -> None:
     """Compile at the first use."""
     # Part by part and in place: the names of weights stay, and the codebook, whose first steps differ, is left out.
     model.encoder.compile()
-    (model.decoder if model.config.decoder is None else model.backbone).compile()
+    mirrored = isinstance(model, WavTokenizer) and model.config.decoder is None
+    # Nor is a transformer of experts, whose shapes change with what each expert gets.
+    (model.decoder if mirrored else model.backbone).compile()
     judges.compile()

@@ -27,12 +27,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from codeczoo.codecs.wavtokenizer import Reconstruction, WavTokenizer
+from codeczoo.codecs.wavtokenizer import Reconstruction
 
 from .discriminators import Discriminators
 from .learner import Learner, all_finite
+from .loader import Batch
 from .losses import DiscriminatorLoss, GeneratorLoss, Losses, Terms
 from .mel_loss import MelLoss
+from .models import TrainedModel
 from .recipe import Recipe
 from .schedule import adversarial, bandwidth_id, learning_rate
 
@@ -68,7 +70,7 @@ class StepOutcome:
 class TrainingStep:
     """The parts that learn, made ready by `accelerator`, and how they learn from a batch."""
 
-    def __init__(self, recipe: Recipe, accelerator: Accelerator, model: WavTokenizer, judges: Discriminators) -> None:
+    def __init__(self, recipe: Recipe, accelerator: Accelerator, model: TrainedModel, judges: Discriminators) -> None:
         self.recipe = recipe
         self.accelerator = accelerator
         self.model = model
@@ -83,8 +85,8 @@ class TrainingStep:
         self._codebook_learns = True
         self._losses = Losses(self._judges, MelLoss(recipe.model.sample_rate).to(accelerator.device), recipe.losses)
 
-    def __call__(self, parts: Sequence[Tensor], step: int) -> StepOutcome:
-        """Learn from the parts `[B, 1, T]` of this process's share of the batch. Every process calls this."""
+    def __call__(self, parts: Sequence[Batch], step: int) -> StepOutcome:
+        """Learn from the parts of this process's share of the batch. Every process calls this."""
         rate = learning_rate(self.recipe, step)
         self.generator.set_rate(rate)
         self.discriminator.set_rate(rate)
@@ -94,55 +96,58 @@ class TrainingStep:
             return self._reconstruct(parts, identity)
         if self.recipe.procedure == "joint":
             return self._joint(parts, identity)
-        (audio,) = parts
-        return self._alternating(audio, identity)
+        (part,) = parts
+        return self._alternating(part, identity)
 
-    def _reconstruct(self, parts: Sequence[Tensor], identity: int) -> StepOutcome:
-        def learn(audio: Tensor) -> tuple[Reconstruction, GeneratorLoss]:
-            made: Reconstruction = self._model(audio, identity)
-            loss = self._losses.reconstruction_loss(audio, made.audio, made.commitment)
+    def _reconstruct(self, parts: Sequence[Batch], identity: int) -> StepOutcome:
+        def learn(part: Batch) -> tuple[Reconstruction, GeneratorLoss]:
+            made = self.recipe.run_model(self._model, part, identity)
+            loss = self._losses.reconstruction_loss(part.audio, made.audio, made.commitment)
+            loss = self.recipe.with_own_terms(loss, made)
             self._backward(loss, len(parts))
             return made, loss
 
-        made, loss = [learn(audio) for audio in self._in_turn(parts)][-1]
+        made, loss = [learn(part) for part in self._in_turn(parts)][-1]
         length = self.generator.gradient_length()
         moved = all_finite(loss.total, length)
         self._move_model(moved, length)
         return StepOutcome(not moved, loss, None, made, length, None)
 
-    def _joint(self, parts: Sequence[Tensor], identity: int) -> StepOutcome:
+    def _joint(self, parts: Sequence[Batch], identity: int) -> StepOutcome:
         condition = self._condition(identity)
 
-        def learn(audio: Tensor) -> tuple[Reconstruction, GeneratorLoss, DiscriminatorLoss]:
-            made: Reconstruction = self._model(audio, identity)
-            loss, judges_loss = self._losses.joint_losses(audio, made.audio, made.commitment, condition)
+        def learn(part: Batch) -> tuple[Reconstruction, GeneratorLoss, DiscriminatorLoss]:
+            made = self.recipe.run_model(self._model, part, identity)
+            loss, judges_loss = self._losses.joint_losses(part.audio, made.audio, made.commitment, condition)
+            loss = self.recipe.with_own_terms(loss, made)
             self._backward(loss, len(parts))
             self._backward(judges_loss, len(parts))
             return made, loss, judges_loss
 
-        made, loss, judges_loss = [learn(audio) for audio in self._in_turn(parts)][-1]
+        made, loss, judges_loss = [learn(part) for part in self._in_turn(parts)][-1]
         length, judges_length = self.generator.gradient_length(), self.discriminator.gradient_length()
         moved = all_finite(loss.total, judges_loss.total, length, judges_length)
         self._move_model(moved, length)
         self.discriminator.move(moved, judges_length)
         return StepOutcome(not moved, loss, judges_loss, made, length, judges_length)
 
-    def _alternating(self, audio: Tensor, identity: int) -> StepOutcome:
+    def _alternating(self, part: Batch, identity: int) -> StepOutcome:
         condition = self._condition(identity)
-        made: Reconstruction = self._model(audio, identity)
-        judges_loss = self._losses.discriminator_loss(audio, made.audio, condition)
+        made = self.recipe.run_model(self._model, part, identity)
+        judges_loss = self._losses.discriminator_loss(part.audio, made.audio, condition)
         self._backward(judges_loss, 1)
         judges_length = self.discriminator.gradient_length()
         judges_moved = all_finite(judges_loss.total, judges_length)
         self.discriminator.move(judges_moved, judges_length)
-        loss = self._losses.generator_loss(audio, made.audio, made.commitment, condition)
+        loss = self._losses.generator_loss(part.audio, made.audio, made.commitment, condition)
+        loss = self.recipe.with_own_terms(loss, made)
         self._backward(loss, 1)
         length = self.generator.gradient_length()
         moved = judges_moved and all_finite(loss.total, length)
         self._move_model(moved, length)
         return StepOutcome(not moved, loss, judges_loss, made, length, judges_length)
 
-    def _in_turn(self, parts: Sequence[Tensor]) -> Iterator[Tensor]:
+    def _in_turn(self, parts: Sequence[Batch]) -> Iterator[Batch]:
         """The parts; gradients travel between processes with the last."""
         for part in parts[:-1]:
             with self.accelerator.no_sync(self._model), self.accelerator.no_sync(self._judges):

@@ -57,13 +57,31 @@ def capture(step: TrainingStep, counts: Counts, use: RecentUse) -> dict[str, Any
     }
 
 
-def restore(state: Any, step: TrainingStep, use: RecentUse) -> Counts:
-    """Take a state up again on every process. Raises InvalidTraining where it is not one of this training."""
+@dataclass(frozen=True)
+class Weights:
+    """What a state has learnt, without how it was learning."""
+
+    model: dict[str, Tensor]
+    """Weights, buffers and codebook."""
+    discriminators: dict[str, Tensor]
+
+
+def weights_of(state: Any) -> Weights:
+    """Raises InvalidTraining where it is not the state of a training."""
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise InvalidTraining(f"It is not the state of a training that this version writes ({FORMAT}).")
     try:
-        step.model.load_state_dict(state["model"])
-        step.judges.load_state_dict(state["discriminators"])
+        return Weights(state["model"], state["discriminators"])
+    except KeyError as error:
+        raise InvalidTraining(f"Its part {error} is missing.") from error
+
+
+def restore(state: Any, step: TrainingStep, use: RecentUse) -> Counts:
+    """Take a state up again on every process. Raises InvalidTraining where it is not one of this training."""
+    weights = weights_of(state)
+    try:
+        step.model.load_state_dict(weights.model)
+        step.judges.load_state_dict(weights.discriminators)
         step.generator.optimiser.load_state_dict(state["generator_optimiser"])
         step.discriminator.optimiser.load_state_dict(state["discriminator_optimiser"])
         if step.accelerator.scaler is not None and state["scaler"] is not None:

@@ -5,7 +5,8 @@
 
     RUN/training.json       what the run is: only its like may go on in this folder (`run_identity`)
     RUN/checkpoints/        the latest states and that of the best validation (`checkpoints`)
-    RUN/model.safetensors   the model after each validation and at the end: `wavtokenizer:RUN/model.safetensors`
+    RUN/model.safetensors   the model after each validation and at the end: `wavtokenizer:RUN/model.safetensors`, or
+                            whatever family it is of
     RUN/best.safetensors    the model of the best validation
     RUN/scalars.jsonl, RUN/tensorboard/     how it went (`train_log`)
 
@@ -27,18 +28,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from codeczoo.codecs.errors import InvalidTraining, TrainingFailed
 from codeczoo.codecs.quantizers.shared_rows import summed
-from codeczoo.codecs.wavtokenizer import WavTokenizer
-from codeczoo.codecs.wavtokenizer_checkpoint import write as write_model
 
 from .checkpoints import Checkpoints
 from .crops import TrainingCrops
+from .discriminators import Discriminators
 from .facts import ClipSet
 from .feature_scale import scale_features
-from .loader import BatchLoader
+from .initial import begin_with, fingerprint
+from .loader import Batch, BatchLoader
+from .models import TrainedModel
 from .recipe import Recipe
 from .run_identity import RunIdentity, check, claim
 from .running import Clock, Running, accelerator_for, compile_networks
@@ -87,15 +88,20 @@ class Trainer:
         self._running = running = running or Running()
         self._validation = validation
         self.accelerator = accelerator = accelerator_for(recipe, running.device)
-        identity = RunIdentity.of(recipe, clips.fingerprint, accelerator.num_processes)
+        self._loader = self._batches_of(clips)
+        torch.manual_seed(recipe.seed)
+        model, judges = recipe.build_model(), recipe.build_discriminators()
+        began = None
+        if running.initial is not None:
+            began = fingerprint(running.initial)
+            begin_with(running.initial, recipe, model, judges)
+        # Only now: what cannot begin leaves no folder behind.
+        identity = RunIdentity.of(recipe, clips.fingerprint, accelerator.num_processes, began)
         if accelerator.is_main_process:
             claim(folder, identity)
         accelerator.wait_for_everyone()
         check(folder, identity)
         self._checkpoints = Checkpoints(folder, recipe.pace.keep)
-        self._loader = self._batches_of(clips)
-        torch.manual_seed(recipe.seed)
-        model, judges = recipe.build_model(), recipe.build_discriminators()
         if running.compile:
             compile_networks(model, judges)
         self._step = TrainingStep(recipe, accelerator, model, judges)
@@ -112,9 +118,14 @@ class Trainer:
         return self._counts.step
 
     @property
-    def model(self) -> WavTokenizer:
+    def model(self) -> TrainedModel:
         """The model that learns."""
         return self._step.model
+
+    @property
+    def discriminators(self) -> Discriminators:
+        """The discriminators that judge it."""
+        return self._step.judges
 
     def run(self, until: int | None = None) -> Ended:
         """Train to the recipe's last step, or to the step `until`. Raises TrainingFailed, or
@@ -153,11 +164,11 @@ class Trainer:
 
     def _prepare(self) -> None:
         """What a new training begins with, and one that goes on has behind it."""
-        if self._counts.step == 0 and self.recipe.scale_features:
+        if self._counts.step == 0 and self.recipe.scale_features and self._running.initial is None:
             with closing(self._batches()) as batches:
-                scale_features(self.model.encoder, torch.cat(next(batches)))
+                scale_features(self.model.encoder, torch.cat([part.audio for part in next(batches)]))
 
-    def _learn(self, parts: list[Tensor]) -> StepOutcome:
+    def _learn(self, parts: list[Batch]) -> StepOutcome:
         """One step, counted; the guard's patience is limited."""
         counts = self._counts
         step = counts.step + 1
@@ -225,7 +236,7 @@ class Trainer:
         made = f"Recipe {self.recipe.name}, step {self._counts.step} of {self.recipe.steps}."
         facts = {"domain": "speech", "source": "codeczoo train", "notes": made, **self._running.model_facts}
         try:
-            write_model(self.model, self.folder / name, facts)
+            self.recipe.write_model(self.model, self.folder / name, facts)
         except OSError as error:
             raise TrainingFailed(f"{self.folder / name} cannot be written: {error.strerror or error}.") from error
 
@@ -258,12 +269,12 @@ class Trainer:
             pin_memory=self.accelerator.device.type == "cuda",
         )
 
-    def _batches(self) -> Generator[list[Tensor], None, None]:
+    def _batches(self) -> Generator[list[Batch], None, None]:
         """The parts of this process's share of every batch to come."""
         parts = self.recipe.accumulate
         with closing(self._loader.batches(first=self._counts.step * parts)) as batches:
             while True:
-                yield [next(batches).audio.to(self.accelerator.device, non_blocking=True) for _ in range(parts)]
+                yield [next(batches).to(self.accelerator.device) for _ in range(parts)]
 
     def _over_processes(self, scalars: Mapping[str, float]) -> dict[str, float]:
         values = torch.tensor(list(scalars.values()), dtype=torch.float64, device=self.accelerator.device)

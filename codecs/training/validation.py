@@ -2,8 +2,9 @@
 
 Every held-out crop is encoded and decoded as a user would do it (eval mode, float32, bandwidth id 0). What is always
 measured is the mel loss and the codebook's use over all crops: `utilisation`, the share of entries that occur, and
-`perplexity`. Further scores come from the caller as a function, because metrics are no business of the codecs:
-`codeczoo.benchmarks.training_validation` has the zoo's own.
+`perplexity`; where a domain has a part of it, also `utilisation_speech` and so on, of each part. Further scores come
+from the caller as a function, because metrics are no business of the codecs: `codeczoo.benchmarks.training_validation`
+has the zoo's own.
 
 A score that a crop does not have (PESQ of silence) is left out of the mean, and counted as `NAME_undefined`.
 """
@@ -18,12 +19,13 @@ import torch
 from torch import Tensor
 
 from codeczoo.codecs.quantizers.base import usage
+from codeczoo.codecs.quantizers.partitioned import PartitionedSimQuantizer
 from codeczoo.codecs.resampling import Audio
-from codeczoo.codecs.wavtokenizer import WavTokenizer
 
 from .crops import Crop, CropSettings
 from .loader import validation_batches
 from .mel_loss import MelLoss
+from .models import TrainedModel
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -65,7 +67,7 @@ class Validated:
 
 
 def validate(
-    model: WavTokenizer, validation: Validation, settings: CropSettings, accelerator: Accelerator
+    model: TrainedModel, validation: Validation, settings: CropSettings, accelerator: Accelerator
 ) -> Validated:
     """Validate on all processes, which all call this; each gets all scores. Neither the model nor torch's generators
     are different afterwards. Raises InvalidAudioFile."""
@@ -92,7 +94,7 @@ def validate(
                     examples.append(Example(name, reference, estimate))
     finally:
         model.train(was_training)
-    scores = _means(_from_all(rows)) | _use_of_codebook(codes, model.config.entries)
+    scores = _means(_from_all(rows)) | _use_of_codebook(codes, model)
     return Validated(scores, tuple(examples))
 
 
@@ -119,6 +121,12 @@ def _means(rows: list[dict[str, float | None]]) -> dict[str, float]:
     return means
 
 
-def _use_of_codebook(codes: list[Tensor], entries: int) -> dict[str, float]:
+def _use_of_codebook(codes: list[Tensor], model: TrainedModel) -> dict[str, float]:
     every = torch.cat([part.flatten() for part in _from_all(codes)])
-    return {name: float(value[0]) for name, value in usage(every[None, None], (entries,)).items()}
+    entries = model.config.entries
+    found = {name: float(value[0]) for name, value in usage(every[None, None], (entries,)).items()}
+    if isinstance(model.quantizer, PartitionedSimQuantizer):
+        occurs = torch.zeros(entries).index_fill(0, every, 1.0)
+        for domain, part in model.quantizer.parts.items():
+            found[f"utilisation_{domain}"] = float(occurs[part.start : part.stop].mean())
+    return found

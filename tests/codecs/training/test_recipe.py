@@ -10,8 +10,12 @@ import pytest
 import torch
 
 from codeczoo.codecs.errors import InvalidRecipe
+from codeczoo.codecs.quantizers import VectorQuantizer
 from codeczoo.codecs.training import recipe as recipes
 from codeczoo.codecs.training import recipe_files
+from codeczoo.codecs.training.unicodec_recipe import UniCodecRecipe
+from codeczoo.codecs.unicodec import UniCodec
+from codeczoo.codecs.wavtokenizer import WavTokenizer
 
 SMALL_320 = 71_750_146
 # Encoder and decoder without the codebook: section 2.5 of the published model, or its own arithmetic.
@@ -28,12 +32,17 @@ PARAMETERS = {
     "mirrored-decoder": 8_802_816 + 8_802_274,
     "tiny": 6_277_858,
 }
+# With the frozen vectors of the codebook and what masked prediction needs (512 + 2 x 131,328 in the published size).
+UNICODEC = {
+    **{f"unicodec-{stage}": 185_283_586 + 263_168 for stage in ("acoustic", "semantic", "finetune")},
+    **{f"unicodec-tiny{stage}": 6_511_970 for stage in ("", "-semantic", "-finetune")},
+}
 # 41,126,250 + 600,966 + 42,519,760.
 JUDGES = 84_246_976
 
 
 def test_the_package_has_these() -> None:
-    assert set(recipe_files.names()) == set(PARAMETERS)
+    assert set(recipe_files.names()) == {*PARAMETERS, *UNICODEC}
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -42,11 +51,63 @@ def test_every_recipe_builds_its_model(name: str) -> None:
     with torch.device("meta"):
         model, judges = made.build_model(), made.build_discriminators()
     assert sum(parameter.numel() for parameter in model.parameters()) == PARAMETERS[name]
+    assert isinstance(model, WavTokenizer)
+    assert isinstance(model.quantizer, VectorQuantizer)
     assert model.quantizer.embed.shape == (made.model.entries, made.model.encoder.dimension)
     if name in ("small-320", "small-600", "window-1s", "no-attention"):
         assert sum(parameter.numel() for parameter in judges.parameters()) == JUDGES
     assert made.crops.samples >= judges.least_samples
     assert made.description
+
+
+@pytest.mark.parametrize("name", UNICODEC)
+def test_every_recipe_of_unicodec_builds_its_model(name: str) -> None:
+    made = recipes.load(name)
+    assert isinstance(made, UniCodecRecipe)
+    with torch.device("meta"):
+        model, judges = made.build_model(), made.build_discriminators()
+    assert sum(parameter.numel() for parameter in model.parameters()) == UNICODEC[name]
+    assert isinstance(model, UniCodec)
+    assert model.semantic is not None
+    masks = name.endswith("semantic")
+    assert (made.semantic is not None) == masks == model.semantic.mask_embedding.requires_grad
+    assert made.crops.samples >= judges.least_samples
+    if "tiny" not in name:
+        assert sum(parameter.numel() for parameter in judges.parameters()) == JUDGES
+        assert made.losses.mel == (450.0 if name.endswith("finetune") else 45.0)
+
+
+def test_the_published_stages_of_unicodec() -> None:
+    """What the stages differ in, and nothing else."""
+    acoustic, semantic, finetune = (recipes.load(f"unicodec-{s}") for s in ("acoustic", "semantic", "finetune"))
+    assert isinstance(semantic, UniCodecRecipe)
+    assert semantic.semantic is not None
+    assert (semantic.semantic.masking.share, semantic.semantic.masking.span) == (0.1, 5)
+    rates = [stage.optimiser.learning_rate for stage in (acoustic, semantic, finetune)]
+    assert rates == [2e-4, 1e-4, 5e-5]
+    facts = acoustic.facts()
+    common = {"steps", "batch_size", "scale_features", "optimiser.learning_rate"}
+    for stage, more in ((semantic, "semantic"), (finetune, "losses.mel")):
+        different = {key for key in facts | stage.facts() if facts.get(key) != stage.facts().get(key)}
+        assert {key.partition(".")[0] if key.startswith("semantic") else key for key in different} == {*common, more}
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("codebook.decay=0.9", r"has no table \[codebook\]"),
+        ("model.encoder.lstm_layers=2", "lstm_layers must be 0"),
+        ("model.entries=3", "at least 4 entries"),
+        ("model.transformer.chosen=4", "4 experts cannot be chosen of 3"),
+        ("data.seconds=0.05", "Two spans of 5 frames do not fit into crops of 4 frames"),
+        ("semantic.weight=0", "semantic.weight is a positive number"),
+        ("semantic.masking.share=2", "share between 0 and 1"),
+        ("family=taco", "`family` is 'taco' in the recipe; one of 'wavtokenizer', 'unicodec' is needed"),
+    ],
+)
+def test_what_does_not_fit_a_unicodec_is_said(override: str, said: str) -> None:
+    with pytest.raises(InvalidRecipe, match=said):
+        recipes.load("unicodec-semantic", [override])
 
 
 def test_the_published_settings() -> None:

@@ -1,0 +1,69 @@
+"""UniCodec's domain-adaptive codebook (section 3.2): one SimVQ codebook, a part of which belongs to each domain.
+
+    speech    the first quarter of the entries         (0 to 4095 of 16384)
+    music     the second                               (4096 to 8191)
+    sound     the second half                          (8192 to 16383)
+
+A clip of a known domain is given entries of its part alone, so that training fits each part to its domain; one of
+unknown domain, the nearest of all. The frozen vectors differ from part to part and the linear map behind them is one,
+which every domain moves: the paper has it that only the entries of a sample's domain are updated, its code has the map.
+Codes count through the whole codebook, whatever the domain, and decoding needs none.
+
+An unknown domain is an error; the published code takes it for none, and its ids ("0", "1", "2") for each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from codeczoo.codecs.domains import Domain, one_a_clip
+
+from .base import Quantized, to_rows
+from .search import nearest
+from .sim import SimVectorQuantizer
+
+Domains = str | Sequence[str | None]
+"""Of all clips, or one a clip; None: not known."""
+
+
+def parts(entries: int) -> Mapping[Domain, range]:
+    """The entries of each domain. Raises ValueError where a domain would have none."""
+    quarter = entries // 4
+    if not quarter:
+        raise ValueError(f"A codebook of three domains has at least 4 entries; got {entries}.")
+    return {
+        "speech": range(quarter),
+        "music": range(quarter, 2 * quarter),
+        "sound": range(2 * quarter, entries),
+    }
+
+
+class PartitionedSimQuantizer(SimVectorQuantizer):
+    """A SimVQ codebook of `entries` vectors, searched in the part of a clip's domain."""
+
+    def __init__(
+        self, dim: int, entries: int, *, commitment_weight: float = 1.0, codebook_weight: float = 0.25
+    ) -> None:
+        super().__init__(dim, entries, commitment_weight=commitment_weight, codebook_weight=codebook_weight)
+        self.parts = parts(entries)
+
+    def forward(self, features: Tensor, domain: Domains | None = None) -> Quantized:
+        """`domain`, for all clips or one a clip, is where each is searched; None: everywhere."""
+        return self.quantized(features, self.encode(features, domain))
+
+    def encode(self, features: Tensor, domain: Domains | None = None) -> Tensor:
+        self.check_features(features)
+        batch, _, frames = features.shape
+        of_clip = one_a_clip(domain, batch)
+        codes = torch.empty(batch, 1, frames, dtype=torch.int64, device=features.device)
+        with torch.no_grad():
+            codebook = self.codebook()
+            for wanted in dict.fromkeys(of_clip):
+                clips = [index for index, name in enumerate(of_clip) if name == wanted]
+                part = range(len(codebook)) if wanted is None else self.parts[wanted]
+                found = nearest(to_rows(features[clips]), codebook[part.start : part.stop])[0]
+                codes[clips] = part.start + found.reshape(len(clips), 1, frames)
+        return codes
