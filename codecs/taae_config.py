@@ -135,6 +135,11 @@ class TAAEConfig:
         return math.prod(self.strides)
 
     @property
+    def entries(self) -> int:
+        """Of the native codebook."""
+        return math.prod(self.levels)
+
+    @property
     def hop(self) -> int:
         """Samples a token."""
         return self.patch * self.ratio

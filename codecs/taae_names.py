@@ -10,6 +10,7 @@ published repository (README: the base model, and the one trained on for 500 000
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -72,12 +73,9 @@ def rates(config: TAAEConfig) -> dict[str, str]:
     """Rate of an operating point -> preset of the model, in rising order of bits."""
     entries = {preset.name: (preset.entries, len(preset.scales)) for preset in PRESETS}
     found = {name: name for name in config.presets if name != NATIVE}
-    product = 1
-    for levels in config.levels:
-        product *= levels
-    entries[NATIVE] = (product, 1)
+    entries[NATIVE] = (config.entries, 1)
     bits = {name: stages * (count - 1).bit_length() for name, (count, stages) in entries.items()}
-    native = f"1x{product}_{config.frame_rate_hz * bits[NATIVE] + 1e-9:.0f}bps"
+    native = f"1x{config.entries}_{config.frame_rate_hz * bits[NATIVE] + 1e-9:.0f}bps"
     return dict(sorted({**found, native: NATIVE}.items(), key=lambda item: bits[item[1]]))
 
 
@@ -103,9 +101,7 @@ def latency_s(config: TAAEConfig) -> float:
 def spec_of(name: str, preset: str, config: TAAEConfig, facts: Mapping[str, Any]) -> Spec:
     """Facts of one operating point, from those that depend on the checkpoint."""
     levels, scales = config.quantization(preset)
-    entries = 1
-    for count in levels:
-        entries *= count
+    entries = math.prod(levels)
     return Spec(
         name=name,
         sample_rate=config.sample_rate,

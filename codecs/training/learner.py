@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from codeczoo.codecs.quantizers.shared_rows import summed
 
-from .recipe import OptimiserRecipe
-
 if TYPE_CHECKING:
     from accelerate import Accelerator
+
+    from .recipe import OptimiserRecipe
 
 
 class Learner:

@@ -36,7 +36,7 @@ from .losses import DiscriminatorLoss, GeneratorLoss, Losses, Terms
 from .mel_loss import MelLoss
 from .models import TrainedModel
 from .recipe import Recipe
-from .schedule import adversarial, bandwidth_id, learning_rate
+from .schedule import adversarial, bandwidth_id
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -87,7 +87,7 @@ class TrainingStep:
 
     def __call__(self, parts: Sequence[Batch], step: int) -> StepOutcome:
         """Learn from the parts of this process's share of the batch. Every process calls this."""
-        rate = learning_rate(self.recipe, step)
+        rate = self.recipe.learning_rate(step)
         self.generator.set_rate(rate)
         self.discriminator.set_rate(rate)
         self._codebook_learns = step > self.recipe.codebook.from_step

@@ -1,29 +1,48 @@
-"""A recipe of TAAE: one of its two stages, everything that decides what a training makes of its data.
+"""How TAAE is trained: two stages, each a recipe of its own.
 
-    pretrain   500 000 steps of batches of 128 crops of 5.12 s, from fresh weights
-    finetune   150 000 steps more, from the pretrained model (`begin_with`), in the features of WavLM-Large
+    taae-pretrain    500 000 steps of batches of 128 crops of 5.12 s, from fresh weights       (equation 8)
+    taae-finetune    150 000 steps more, in the features of WavLM-Large                        (equation 10)
+    taae-causal      200 000 steps of the same, from a finetuned model, attention and
+                     convolutions seeing the past alone                                        (appendix A.4)
+    taae-tiny, taae-tiny-finetune    the same two stages, for a CPU or an afternoon of a GPU
+
+    codeczoo train taae-pretrain --data all.csv --out runs/pretrain
+    codeczoo train taae-finetune --data all.csv --out runs/finetune --init runs/pretrain/checkpoints/step-...pt
 
 Both: AdamW at a constant rate of 8e-4, weight decay 0.01 for the model and none for the discriminators, float16 as
-published (bfloat16 where the GPU has it). The causal model is the finetune stage for 200 000 steps on a model whose
-`causal` and `sliding_window` are changed.
+published. The feature model comes from the hub, or from the folder that `features` names.
 
-Source: Parker et al., 2024, section 4.2 and appendix A.4.
+What the published code does and this does not: it takes a batch for the discriminators and the next one for the model
+(here each is for both); its quantizer has one number of levels where the paper draws one of three a step.
+
+Source: Parker et al., 2024, section 4.2 and appendix A.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from codeczoo.codecs.errors import InvalidRecipe
+import torch
+
+from codeczoo.codecs.errors import WeightsCorrupt
+from codeczoo.codecs.quantizers.digits import to_digits
 from codeczoo.codecs.taae import TAAE, TAAEConfig
 
-from .crops import CropSettings
+from .models import Judges, TrainedModel
 from .perceptual import WAVLM_LARGE, PerceptualLoss, WavLmFeatures
 from .random_levels import RandomLevels
-from .recipe import DataRecipe, OptimiserRecipe, Pace, Precision
+from .recipe import CodebookRecipe, DataRecipe, OptimiserRecipe, Recipe
 from .taae_discriminator import GoldenConfig, GoldenDiscriminator
 from .taae_losses import Stage, TaaeLossSettings
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+    from torch import Tensor
+
+    from .taae_step import TaaeStep
 
 
 @dataclass(frozen=True)
@@ -41,35 +60,36 @@ class BottleneckRecipe:
 
 
 @dataclass(frozen=True)
-class TaaeRecipe:
-    """One training."""
+class TaaeRecipe(Recipe):
+    """One stage of TAAE's training."""
 
-    name: str
-    description: str
-    steps: int
-    batch_size: int
-    """Crops a step, over all processes."""
-    stage: Stage = "pretrain"
-    model: TAAEConfig = field(default_factory=TAAEConfig)
-    bottleneck: BottleneckRecipe = field(default_factory=BottleneckRecipe)
+    family: ClassVar[str] = "taae"
+
+    model: TAAEConfig = field(  # pyright: ignore[reportIncompatibleVariableOverride] - this family's own
+        default_factory=TAAEConfig
+    )
     data: DataRecipe = field(default_factory=lambda: DataRecipe(seconds=5.12))
-    discriminators: GoldenConfig = field(default_factory=GoldenConfig)
-    losses: TaaeLossSettings = field(default_factory=TaaeLossSettings)
+    discriminators: GoldenConfig = field(  # pyright: ignore[reportIncompatibleVariableOverride]
+        default_factory=GoldenConfig
+    )
+    losses: TaaeLossSettings = field(  # pyright: ignore[reportIncompatibleVariableOverride]
+        default_factory=TaaeLossSettings
+    )
     optimiser: OptimiserRecipe = field(default_factory=lambda: OptimiserRecipe(learning_rate=8e-4))
-    """Of the model; the discriminators have the same without weight decay."""
-    begin_with: str = ""
-    """File of the model to go on from; empty: fresh weights."""
+    """Of the model; the discriminators have the same without weight decay. The rate is constant after its rise."""
+    stage: Stage = "pretrain"
+    bottleneck: BottleneckRecipe = field(default_factory=BottleneckRecipe)
     features: str = WAVLM_LARGE
     """Finetune: the feature model, by its name on the hub or its folder."""
-    precision: Precision = "no"
-    patience: int = 20
-    """Steps in a row without a finite gradient after which training gives up."""
-    seed: int = 0
-    pace: Pace = field(default_factory=Pace)
 
     def __post_init__(self) -> None:
-        if min(self.steps, self.batch_size, self.patience) < 1 or not 0 <= self.seed < 2**63:
-            raise ValueError(f"steps, batch_size and patience are 1 or more, the seed 0 or more; got {self}.")
+        if self.codebook != CodebookRecipe() or self.scale_features or self.adversarial_from:
+            raise ValueError(
+                "TAAE has no codebook that learns: leave out [codebook], scale_features, adversarial_from."
+            )
+        if self.procedure != "alternating":
+            raise ValueError("TAAE's model meets the discriminators after their update: procedure is 'alternating'.")
+        super().__post_init__()
         if set(self.model.levels) != {self.bottleneck.levels[0]}:
             raise ValueError(
                 f"The first of bottleneck.levels are the model's own, in every channel: {self.model.levels}; got "
@@ -79,22 +99,11 @@ class TaaeRecipe:
         if self.crops.samples < longest:
             raise ValueError(f"A crop of {self.data.seconds:g} s is shorter than a spectrum of {longest} samples.")
 
-    @property
-    def crops(self) -> CropSettings:
-        """What a crop is, at the model's sample rate."""
-        data = self.data
-        return CropSettings(self.model.sample_rate, data.seconds, data.peak_db, data.validation_peak_db, data.short)
+    def learning_rate(self, step: int) -> float:
+        return self.optimiser.learning_rate * min(1.0, step / (self.optimiser.warmup_steps + 1))
 
     def build_model(self) -> TAAE:
-        """The model to train, fresh from torch's global generator, or that of `begin_with`. Raises InvalidRecipe,
-        WeightsMissing, WeightsCorrupt."""
-        model = TAAE.from_checkpoint(Path(self.begin_with), trainable=True) if self.begin_with else TAAE(self.model)
-        # A causal model goes on from one that is not: window and padding are not in the weights.
-        if replace(model.config, causal=self.model.causal, sliding_window=self.model.sliding_window) != self.model:
-            raise InvalidRecipe(f"{self.begin_with} is another model than the recipe's: {model.config}.")
-        if model.config != self.model:
-            begun, model = model, TAAE(self.model)
-            model.load_state_dict(begun.state_dict())
+        model = TAAE(self.model)
         bottleneck = self.bottleneck
         model.quantizer = RandomLevels(
             self.model.latent_dim,
@@ -102,10 +111,9 @@ class TaaeRecipe:
             noise_share=bottleneck.noise_share,
             continuous_share=bottleneck.continuous_share,
         )
-        return model.train()
+        return model
 
     def build_discriminators(self) -> GoldenDiscriminator:
-        """The discriminators with fresh weights, drawn from torch's global generator."""
         return GoldenDiscriminator(self.discriminators)
 
     def build_perceptual(self) -> PerceptualLoss | None:
@@ -114,6 +122,39 @@ class TaaeRecipe:
             return None
         return PerceptualLoss(WavLmFeatures.pretrained(self.features), self.model.sample_rate)
 
-    def learning_rate(self, step: int) -> float:
-        """A linear rise over the warm-up, then constant. Steps count from 1."""
-        return self.optimiser.learning_rate * min(1.0, step / (self.optimiser.warmup_steps + 1))
+    def build_step(self, accelerator: Accelerator, model: TrainedModel, judges: Judges) -> TaaeStep:
+        from .taae_step import TaaeStep
+
+        assert isinstance(model, TAAE)
+        assert isinstance(judges, GoldenDiscriminator)
+        return TaaeStep(self, accelerator, model, judges, self.build_perceptual())
+
+    def write_model(self, model: TrainedModel, path: Path, facts: Mapping[str, Any]) -> None:
+        from codeczoo.codecs.taae_checkpoint import write
+
+        assert isinstance(model, TAAE)
+        write(model, path, facts)
+
+    def read_model(self, path: Path) -> TAAE:
+        config = None if path.suffix == ".safetensors" else self.model
+        found = TAAE.from_checkpoint(path, config, trainable=True)
+        # A causal model goes on from one that is not: window and padding are not in the weights.
+        like = replace(found.config, causal=self.model.causal, sliding_window=self.model.sliding_window)
+        if like != self.model:
+            raise WeightsCorrupt(f"{path} is another model than the recipe's: {found.config}.")
+        return found
+
+    @property
+    def counted_entries(self) -> int:
+        return sum(self.model.levels)
+
+    def counted(self, codes: Tensor) -> Tensor:
+        """The levels of each channel: of millions of entries no batch uses a share worth telling."""
+        before = torch.tensor([0, *self.model.levels[:-1]], device=codes.device).cumsum(0)
+        return to_digits(codes, self.model.levels) + before[:, None]
+
+    def _discriminators_fit(self) -> None:
+        """They know no bandwidth ids."""
+
+    def _quantizer_arguments_fit(self) -> None:
+        """Said by the configuration of the model and by `bottleneck`."""

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from codeczoo.codecs.taae import TAAE, Reconstruction
 
 from .learner import Learner, all_finite
+from .loader import Batch
 from .perceptual import PerceptualLoss
 from .taae_discriminator import GoldenDiscriminator
 from .taae_losses import TaaeDiscriminatorLoss, TaaeGeneratorLoss, TaaeLosses
@@ -78,9 +79,10 @@ class TaaeStep:
         self.discriminator = Learner(judges, replace(recipe.optimiser, weight_decay=0.0), accelerator)
         self._losses = TaaeLosses(self._judges, recipe.stage, recipe.losses, perceptual)
 
-    def __call__(self, parts: Sequence[Tensor], step: int) -> TaaeOutcome:
-        """Learn from this process's share of the batch, one part `[B, 1, T]`. Every process calls this."""
-        (audio,) = parts
+    def __call__(self, parts: Sequence[Batch], step: int) -> TaaeOutcome:
+        """Learn from this process's share of the batch, which is one part. Every process calls this."""
+        (part,) = parts
+        audio = part.audio
         rate = self.recipe.learning_rate(step)
         self.generator.set_rate(rate)
         self.discriminator.set_rate(rate)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -13,19 +14,25 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from codeczoo.codecs.errors import InvalidAudio, InvalidRecipe, WeightsMissing
+from codeczoo import codecs
+from codeczoo.codecs.errors import InvalidAudio, WeightsCorrupt, WeightsMissing
 from codeczoo.codecs.taae import TAAE, TAAEConfig
 from codeczoo.codecs.taae_checkpoint import write
+from codeczoo.codecs.training import recipe as recipes
 from codeczoo.codecs.training.adversarial import hinge_discriminator
+from codeczoo.codecs.training.facts import ClipSet
 from codeczoo.codecs.training.judgement import Judgement
+from codeczoo.codecs.training.loader import Batch
 from codeczoo.codecs.training.perceptual import PerceptualLoss, WavLmFeatures
 from codeczoo.codecs.training.random_levels import RandomLevels
-from codeczoo.codecs.training.recipe import DataRecipe, OptimiserRecipe
+from codeczoo.codecs.training.recipe import DataRecipe, OptimiserRecipe, Pace
 from codeczoo.codecs.training.relative_matching import relative_distance, relative_feature_matching
+from codeczoo.codecs.training.running import Running
 from codeczoo.codecs.training.taae_discriminator import GoldenConfig, GoldenDiscriminator
 from codeczoo.codecs.training.taae_losses import TaaeLosses, TaaeLossSettings
 from codeczoo.codecs.training.taae_recipe import BottleneckRecipe, TaaeRecipe
 from codeczoo.codecs.training.taae_step import TaaeStep
+from codeczoo.codecs.training.trainer import Trainer
 
 RATE = 16_000
 
@@ -196,15 +203,23 @@ def crops(number: int = 4) -> Tensor:
     return 0.1 * sum(torch.sin(2 * math.pi * k * pitch_hz * time_s) / k for k in range(1, 6))[:, None]  # pyright: ignore[reportIndexIssue]
 
 
-def trained(recipe: TaaeRecipe, perceptual: PerceptualLoss | None = None) -> tuple[TaaeStep, list[dict[str, float]]]:
+def batch() -> Batch:
+    audio = crops()
+    return Batch(audio, (None,) * len(audio), ("",) * len(audio), (0.0,) * len(audio))
+
+
+def trained(
+    recipe: TaaeRecipe, initial: Path | None = None, perceptual: PerceptualLoss | None = None
+) -> tuple[TaaeStep, list[dict[str, float]]]:
     from accelerate import Accelerator
 
     torch.manual_seed(recipe.seed)
-    step = TaaeStep(
-        recipe, Accelerator(cpu=True), recipe.build_model(), recipe.build_discriminators(), perceptual=perceptual
-    )
-    audio = crops()
-    return step, [step([audio], number).scalars() for number in range(1, recipe.steps + 1)]
+    model = recipe.build_model()
+    if initial is not None:
+        model.load_state_dict(recipe.read_model(initial).state_dict())
+    step = TaaeStep(recipe, Accelerator(cpu=True), model, recipe.build_discriminators(), perceptual)
+    parts = [batch()]
+    return step, [step(parts, number).scalars() for number in range(1, recipe.steps + 1)]
 
 
 def falls(rows: list[dict[str, float]], name: str) -> float:
@@ -222,8 +237,8 @@ def test_both_stages_learn(tmp_path: Path) -> None:
     assert all(math.isfinite(value) for row in rows for value in row.values())
     assert rows[-1]["codebook/utilisation"] > 0
     write(step.model, tmp_path / "pretrained.safetensors")
-    finetune = replace(TINY, stage="finetune", begin_with=str(tmp_path / "pretrained.safetensors"), steps=30)
-    _, further = trained(finetune, PerceptualLoss(features(), RATE))
+    finetune = replace(TINY, stage="finetune", steps=30)
+    _, further = trained(finetune, tmp_path / "pretrained.safetensors", PerceptualLoss(features(), RATE))
     assert falls(further, "generator/perceptual") < 0.95
     assert "generator/waveform" not in further[0]
 
@@ -235,18 +250,60 @@ def test_a_step_that_is_not_finite_moves_nothing() -> None:
     before = {name: tensor.clone() for name, tensor in step.model.state_dict().items()}
     with torch.no_grad():
         next(step.judges.parameters()).fill_(torch.nan)
-    assert step([crops()], 1).skipped
+    assert step([batch()], 1).skipped
     assert all(torch.equal(tensor, before[name]) for name, tensor in step.model.state_dict().items())
 
 
 def test_the_causal_model_goes_on_from_one_that_is_not(tmp_path: Path) -> None:
-    write(TINY.build_model().eval(), tmp_path / "model.safetensors")
-    causal = replace(TINY.model, causal=True, sliding_window=(7, 0))
-    recipe = replace(TINY, model=causal, begin_with=str(tmp_path / "model.safetensors"))
-    assert recipe.build_model().config == causal
+    path = tmp_path / "model.safetensors"
+    write(TINY.build_model().eval(), path)
+    recipe = replace(TINY, model=replace(TINY.model, causal=True, sliding_window=(7, 0)))
+    recipe.build_model().load_state_dict(recipe.read_model(path).state_dict())
     other = replace(recipe, model=replace(TINY.model, transformer_depths=(1, 2)))
-    with pytest.raises(InvalidRecipe, match="another model than the recipe's"):
-        other.build_model()
+    with pytest.raises(WeightsCorrupt, match="another model than the recipe's"):
+        other.read_model(path)
+
+
+@pytest.mark.parametrize("name", ["taae-pretrain", "taae-finetune", "taae-causal", "taae-tiny", "taae-tiny-finetune"])
+def test_recipes_of_the_package(name: str) -> None:
+    recipe = recipes.load(name)
+    assert isinstance(recipe, TaaeRecipe)
+    assert recipe.stage == ("pretrain" if name in ("taae-pretrain", "taae-tiny") else "finetune")
+    if "tiny" not in name:
+        assert recipe.learning_rate(1) == recipe.learning_rate(recipe.steps) == 8e-4
+        assert replace(recipe.model, causal=False, sliding_window=(63, 64)) == TAAEConfig()
+        assert (recipe.discriminators, recipe.losses, recipe.crops.samples) == (
+            GoldenConfig(),
+            TaaeLossSettings(),
+            81_920,
+        )
+    assert recipe.model.causal == (name == "taae-causal")
+
+
+def test_what_is_counted_are_levels() -> None:
+    codes = TINY.build_model().quantizer.encode(torch.tensor([[[-9.0], [9.0], [0.0], [0.0], [0.0], [0.0]]]))
+    assert TINY.counted(codes).flatten().tolist() == [0, 17 + 16, 34 + 8, 51 + 8, 68 + 8, 85 + 8]
+    assert TINY.counted_entries == 6 * 17
+
+
+def test_the_loop_trains_both_stages(voice_clips: ClipSet, tmp_path: Path) -> None:
+    """Through the trainer, as `codeczoo train` does it: the second stage begins with the first one's checkpoint, stops,
+    goes on, and its model is a codec."""
+    wavlm().save_pretrained(tmp_path / "wavlm")  # pyright: ignore[reportCallIssue]
+    pace = Pace(log_every=1, checkpoint_every=2, validate_every=4)
+    first = replace(TINY, steps=4, pace=pace)
+    running = Running(device="cpu", tensorboard=False)
+    assert Trainer(first, voice_clips, tmp_path / "first", running).run().finished
+    second = replace(first, stage="finetune", features=str(tmp_path / "wavlm"))
+    running = replace(running, initial=tmp_path / "first" / "checkpoints" / "step-00000004.pt")
+    assert Trainer(second, voice_clips, tmp_path / "second", running).run(until=2).step == 2
+    ended = Trainer(second, voice_clips, tmp_path / "second", running).run()
+    assert ended.finished
+    lines = [json.loads(line) for line in (tmp_path / "second" / "scalars.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3, 4]
+    assert all(0 < line["codebook/recent_utilisation"] <= 1 for line in lines)
+    codec = codecs.load(f"taae:{tmp_path}/second/model.safetensors@native")
+    assert codec.decode(codec.encode(crops(1))).shape == (1, 1, 1_600)
 
 
 def test_recipes_that_do_not_fit_are_refused() -> None:
@@ -254,7 +311,7 @@ def test_recipes_that_do_not_fit_are_refused() -> None:
         replace(TINY, bottleneck=BottleneckRecipe(levels=(9, 5)))
     with pytest.raises(ValueError, match="shorter than a spectrum"):
         replace(TINY, data=DataRecipe(seconds=0.02))
-    with pytest.raises(ValueError, match="steps, batch_size"):
+    with pytest.raises(ValueError, match="steps is 1 or more"):
         replace(TINY, steps=0)
     with pytest.raises(ValueError, match="Frames are even"):
         GoldenConfig((77,))
