@@ -131,4 +131,27 @@ def _wavtokenizer(name: str) -> Parts:
     return Parts(model.encoder, decode, 32, config.hop, spec.sample_rate, longest_tokens=256)
 
 
-_MAKERS: dict[str, Callable[[str], Parts]] = {"taae": _taae, "wavtokenizer": _wavtokenizer}
+def _unicodec(name: str) -> Parts:
+    from codeczoo.codecs.unicodec import UniCodec, UniCodecConfig
+
+    from .receptive_field import Parts
+
+    config = UniCodecConfig()
+    config = replace(
+        config,
+        encoder=replace(config.encoder, width=2, dimension=32),
+        transformer=replace(config.transformer, layers=2, heads=2, expert_width=32),
+        decoder=replace(config.decoder, dimension=32, width=32, intermediate=32, layers=2),
+    )
+    model = UniCodec(config).double().eval().requires_grad_(False)
+
+    def encode(audio: Tensor) -> Tensor:
+        return model.transformer(model.encoder(audio))
+
+    def decode(features: Tensor) -> Tensor:
+        return model.head(model.backbone(features, 0))[:, None]
+
+    return Parts(encode, decode, 32, config.hop, config.sample_rate, longest_tokens=256)
+
+
+_MAKERS: dict[str, Callable[[str], Parts]] = {"taae": _taae, "wavtokenizer": _wavtokenizer, "unicodec": _unicodec}

@@ -100,10 +100,11 @@ def test_the_causal_model_agrees_with_table_11() -> None:
     assert reach.total_s == pytest.approx(40 * 63 / 25 + 16 * 63 / 50, abs=1)
 
 
-def test_wavtokenizer_sees_the_whole_clip() -> None:
-    reach = measure_codec("wavtokenizer:small-320")
+@pytest.mark.parametrize("name", ["wavtokenizer:small-320", "unicodec:base@speech"])
+def test_attention_without_a_window_sees_the_whole_clip(name: str) -> None:
+    reach = measure_codec(name)
     assert (reach.past_s, reach.future_s) == (math.inf, math.inf)
-    assert codecs.spec("wavtokenizer:small-320").latency_s == reach.future_s
+    assert codecs.spec(name).latency_s == reach.future_s
 
 
 def test_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
