@@ -348,6 +348,7 @@ def _codec_facts(spec: Spec) -> dict[str, Any]:
         "tokens_per_second": spec.tokens_per_second,
         "n_codebooks": spec.n_codebooks,
         "codebook_sizes": list(spec.codebook_sizes),
+        "partitions": [list(part) for part in spec.partitions],
         "sample_rate": spec.sample_rate,
         "channels": spec.channels,
         "domain": spec.domain,

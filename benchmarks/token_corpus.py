@@ -20,7 +20,7 @@ from codeczoo.codecs import InvalidTokens, tokens
 from codeczoo.metrics.huffman import HuffmanCode
 from codeczoo.metrics.token_bitrate import TokenBitrates, bitrates
 from codeczoo.metrics.token_counts import TokenCounts
-from codeczoo.metrics.token_entropy import TokenStatistics, statistics
+from codeczoo.metrics.token_entropy import TokenStatistics, partition_utilisation, statistics
 
 from . import records
 from .errors import BenchmarkError, InvalidRun
@@ -46,6 +46,17 @@ class CodecTokens:
     clips: int
     not_counted: int
     """Clips whose tokens are not there, or are of something else."""
+    partitions: tuple[tuple[str, int, int], ...] = ()
+    """Of its one codebook: `codeczoo.codecs.Spec.partitions`."""
+
+    @property
+    def utilisation_of_parts(self) -> dict[str, float]:
+        """Share of the entries of each part of the codebook that occur; empty where it has no parts."""
+        if not self.partitions:
+            return {}
+        return partition_utilisation(
+            self.counts[0].counts, {name: range(first, end) for name, first, end in self.partitions}
+        )
 
     @property
     def statistics(self) -> tuple[TokenStatistics, ...]:
@@ -97,6 +108,8 @@ class CodecSources:
     sizes: tuple[int, ...]
     """Entries a codebook."""
     clips: tuple[TokenSource, ...]
+    partitions: tuple[tuple[str, int, int], ...] = ()
+    """Parts of its one codebook."""
 
 
 def sources(
@@ -110,6 +123,7 @@ def sources(
     folder = RunFolder(run)
     clips: dict[tuple[str, str], list[TokenSource]] = {}
     sizes: dict[str, tuple[int, ...]] = {}
+    partitions: dict[str, tuple[tuple[str, int, int], ...]] = {}
     for record in found:
         source = TokenSource(
             folder.token_file(record["codec"], record["corpus"], record["clip"]),
@@ -120,7 +134,12 @@ def sources(
         )
         clips.setdefault((record["codec"], group_name(record, grouping)), []).append(source)
         sizes[record["codec"]] = tuple(record["codec_facts"]["codebook_sizes"])
-    return tuple(CodecSources(codec, group, sizes[codec], tuple(of)) for (codec, group), of in clips.items())
+        # Records of before codecs declared parts have none.
+        declared = record["codec_facts"].get("partitions", [])
+        partitions[record["codec"]] = tuple((str(name), int(first), int(end)) for name, first, end in declared)
+    return tuple(
+        CodecSources(codec, group, sizes[codec], tuple(of), partitions[codec]) for (codec, group), of in clips.items()
+    )
 
 
 def gather(found: Sequence[CodecSources], jobs: int = 1) -> tuple[CodecTokens, ...]:
@@ -162,7 +181,7 @@ def _count_all(of: CodecSources, jobs: int) -> CodecTokens:
             whole.merge(counted)
         seconds += part.seconds
         clips += part.clips
-    return CodecTokens(of.codec, of.group, counts, seconds, clips, len(of.clips) - clips)
+    return CodecTokens(of.codec, of.group, counts, seconds, clips, len(of.clips) - clips, of.partitions)
 
 
 @dataclass(frozen=True)

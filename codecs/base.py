@@ -47,6 +47,9 @@ class Spec:
     """Hz, tokens a second of each codebook."""
     codebook_sizes: tuple[int, ...] = ()
     """Entries of each codebook."""
+    partitions: tuple[tuple[str, int, int], ...] = ()
+    """Parts of the one codebook that belong to a kind of audio each: its name, first entry, end; `()` where entries are
+    of no kind."""
     requested_kbps: float | None = None
     """Byte codecs: the bitrate asked of the encoder."""
     domain: str = "general"

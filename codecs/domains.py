@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
 from .errors import UnknownDomain
@@ -28,3 +28,15 @@ def known(name: str) -> Domain:
         if name == domain:
             return domain
     raise UnknownDomain(f"There is no domain {name!r}; there are {', '.join(DOMAINS)}, and None for all of them.")
+
+
+def parts(entries: int) -> Mapping[Domain, range]:
+    """The entries of each domain in UniCodec's codebook. Raises ValueError where a domain would have none."""
+    quarter = entries // 4
+    if not quarter:
+        raise ValueError(f"A codebook of three domains has at least 4 entries; got {entries}.")
+    return {
+        "speech": range(quarter),
+        "music": range(quarter, 2 * quarter),
+        "sound": range(2 * quarter, entries),
+    }

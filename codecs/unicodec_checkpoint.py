@@ -72,6 +72,9 @@ _DEAD = re.compile(r"transformer\.layers\.\d+\.(?:linear1\.weight|linear2\.weigh
 
 _SEMANTIC = "semantic."
 
+PUBLISHED = UniCodecConfig()
+"""What a file is taken for that says nothing of itself."""
+
 
 def read(path: Path, config: UniCodecConfig | Mapping[str, Any] | None) -> tuple[UniCodecConfig, dict[str, Tensor]]:
     """Hyper-parameters and tensors under the names of `UniCodec.state_dict`, with those of `semantic` that the file
@@ -200,19 +203,19 @@ def _config(
     if given is not None:
         return _from_table(path, tensors, given)
     if metadata.get("format") == FORMAT:
-        return _from_metadata(path, metadata)
-    return UniCodecConfig()
+        return _from_metadata(path, tensors, metadata)
+    return PUBLISHED
 
 
-def _from_metadata(path: Path, metadata: Mapping[str, str]) -> UniCodecConfig:
-    """What a file of this project says of itself."""
-    from .errors import InvalidRecipe
-    from .training.typed_tables import read as read_table
-
+def _from_metadata(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> UniCodecConfig:
+    """The hyper-parameters that shapes tell, with what a file of this project says of the others."""
+    stated = _stated(path, metadata, "config")
     try:
-        return read_table(UniCodecConfig, _tables(_stated(path, metadata, "config")))
-    except InvalidRecipe as error:
-        raise WeightsCorrupt(f"{path} states a configuration that cannot be used: {error}") from error
+        transformer, sample_rate, projected = stated["transformer"], stated["sample_rate"], int(stated["projected"])
+        table = {"heads": transformer["heads"], "topk": transformer["chosen"], "sample_rate": sample_rate}
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsCorrupt(f"{path} states a configuration that cannot be used: {error}.") from error
+    return replace(_from_table(path, tensors, table), projected=projected)
 
 
 def _from_table(path: Path, tensors: Mapping[str, Tensor], table: Mapping[str, Any]) -> UniCodecConfig:
@@ -221,8 +224,12 @@ def _from_table(path: Path, tensors: Mapping[str, Tensor], table: Mapping[str, A
     shapes = Shapes(path, tensors, "UniCodec")
     given = dict(_flat(table))
     encoder = seanet_encoder(shapes)
-    heads, chosen = given.pop("heads", ExpertTransformerConfig.heads), given.pop("topk", ExpertTransformerConfig.chosen)
-    sample_rate = given.pop("sample_rate", UniCodecConfig.sample_rate)
+    heads, chosen, sample_rate = (given.pop(key, usual) for key, usual in _NOT_IN_SHAPES.items())
+    if any(type(value) is not int or value < 1 for value in (heads, chosen, sample_rate)):
+        raise WeightsCorrupt(
+            f"{', '.join(_NOT_IN_SHAPES)} of a UniCodec are whole numbers from 1 on; got {heads!r}, {chosen!r}, "
+            f"{sample_rate!r} for {path}."
+        )
     experts = shapes.numbers(r"transformer\.layers\.0\.mixture\.experts\.(\d+)\.")
     layers = shapes.numbers(r"transformer\.layers\.(\d+)\.")
     if not experts or not layers:
@@ -279,12 +286,19 @@ def _check_agreement(path: Path, found: UniCodecConfig, given: Mapping[str, Any]
             continue
         if key not in known:
             raise WeightsCorrupt(
-                f"{key!r} is not known of a UniCodec's configuration; there are heads, topk, sample_rate, "
+                f"{key!r} is not known of a UniCodec's configuration; there are {', '.join(_NOT_IN_SHAPES)}, "
                 f"{', '.join(known)}."
             )
         if stated != known[key]:
             raise WeightsCorrupt(f"{path}: {key} is {value!r} in the configuration; the tensors say {known[key]!r}.")
 
+
+_NOT_IN_SHAPES = {
+    "heads": ExpertTransformerConfig.heads,
+    "topk": ExpertTransformerConfig.chosen,
+    "sample_rate": UniCodecConfig.sample_rate,
+}
+"""Keys of a configuration that the tensors say nothing of, and their published values."""
 
 _OF_TRAINING = (
     "dim_feedforward_dead",
@@ -317,10 +331,3 @@ def _stated(path: Path, metadata: Mapping[str, str], key: str) -> dict[str, Any]
         return dict(json.loads(metadata[key]))
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsCorrupt(f"{path} states a {key} that cannot be read: {error}.") from error
-
-
-def _tables(value: Any) -> Any:
-    """JSON's null as the tables of recipes have it."""
-    if isinstance(value, dict):
-        return {key: _tables(item) for key, item in value.items()}
-    return "none" if value is None else value

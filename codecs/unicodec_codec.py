@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from .base import Encoded, Spec, check_audio, check_codebook
-from .domains import Domain
 from .errors import WeightsCorrupt
 from .fingerprint import fingerprint, sha256_of
 from .frames import ceil_div, check_frames
 from .model_cache import shared
-from .quantizers.partitioned import parts
 from .unicodec import UniCodec
 from .unicodec_long import decode_blocks, encode_blocks
 
@@ -41,11 +39,6 @@ class UniCodecCodec:
         self.codebook = model.codebook_fingerprint
         self.model = model
         self.domain = domain
-
-    @property
-    def partitions(self) -> Mapping[Domain, range]:
-        """The entries of each domain."""
-        return parts(self.model.config.entries)
 
     def _frames(self, length: int) -> int:
         return ceil_div(length, self.model.config.hop)

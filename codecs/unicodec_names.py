@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .base import Codec, Family, Spec
-from .domains import DOMAINS
+from .domains import DOMAINS, parts
 from .errors import UnknownCodec, WeightsCorrupt, WeightsMissing
 from .weights import WeightFile, Weights
 
@@ -71,6 +71,7 @@ def spec_of(name: str, facts: Mapping[str, Any]) -> Spec:
         sample_rate=facts["sample_rate"],
         frame_rates=(facts["sample_rate"] / facts["hop"],),
         codebook_sizes=(facts["entries"],),
+        partitions=tuple((name, part.start, part.stop) for name, part in parts(facts["entries"]).items()),
         domain=facts.get("domain", "general"),
         causal=False,
         latency_s=math.inf,
@@ -126,7 +127,7 @@ def family(variant: str) -> Family:
     if path.suffix != ".safetensors":
         raise UnknownCodec(
             f"There is no codec named {name!r}. UniCodec is there as unicodec:base, or as the path of a .safetensors "
-            "file, which training writes."
+            "file, which training and `codeczoo convert --model unicodec` write."
         )
     return Family(
         name=name, rates=RATES, describe=partial(_describe_file, name, path), build=partial(_load, name, path)

@@ -163,7 +163,7 @@ def _number(value: float) -> str:
 def _some(rates: Sequence[str]) -> str:
     """All rates where these are few, else how far they go."""
     if len(rates) <= _RATES_SHOWN:
-        return " ".join(rates)
+        return " ".join(rate for rate in rates if rate)
     return f"{rates[0]} {rates[1]} ... {rates[-1]} ({len(rates)})"
 
 
@@ -185,6 +185,7 @@ def _point_facts(spec: Spec) -> dict[str, Any]:
     """The facts of an operating point as programs read them."""
     listed = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(spec).items()}
     name = listed.pop("name")
+    listed["partitions"] = [f"{name} {first} to {end - 1}" for name, first, end in spec.partitions]
     if spec.latency_s == math.inf:
         listed["latency_s"] = "infinite"  # JSON has no such number
     return {"codec": name, "kbps": spec.bitrate_kbps, "tokens_per_second": spec.tokens_per_second, **listed}
@@ -295,10 +296,8 @@ def _codec_facts(name: str, found: Family) -> dict[str, Any]:
     from codeczoo.codecs.availability import why_not
 
     parsed = codecs.parse(name)
-    if parsed.rate or "" in found.rates or not found.rates:
-        facts = _point_facts(codecs.spec(name))
-    else:
-        facts = _common_facts(found)
+    one_point = bool(parsed.rate) or len(found.rates) < 2
+    facts = _point_facts(codecs.spec(name)) if one_point else _common_facts(found)
     if found.weights is not None:
         facts["weights"] = found.weights.source or found.weights.repository
         facts["weights_mb"] = round(found.weights.size_bytes / 1e6, 1) if found.weights.size_bytes else None

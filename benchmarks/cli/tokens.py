@@ -64,6 +64,8 @@ def run(options: argparse.Namespace) -> int:
     out.mkdir(parents=True, exist_ok=True)
     predicted = [of for sources_of in of_run for of in predict(sources_of)]
     tables = {"codebooks": token_table.codebooks(found), "bitrates": token_table.bitrates(found)}
+    if (of_parts := token_table.parts(found)) is not None:
+        tables["parts"] = of_parts
     if predicted:
         tables["predictions"] = token_table.predictions(predicted)
     for name, table in tables.items():

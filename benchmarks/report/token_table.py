@@ -1,13 +1,15 @@
 """The tables of token statistics: how codebooks are used, what their tokens cost, how well they are predicted.
 
-The first two hold what TAAE's Table 9 (appendix A.8) does.
+The first two hold what TAAE's Table 9 (appendix A.8) does; that of a codebook's parts what UniCodec's Table 9 does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from codeczoo.metrics.token_counts import TokenCounts
 from codeczoo.metrics.token_entropy import TOKENS_AN_ENTRY, TokenStatistics
 
 from .notes import listed
@@ -54,6 +56,48 @@ def codebooks(found: Sequence[CodecTokens]) -> Table:
             f"estimate ({listed(list(dict.fromkeys(few)))})."
         )
     return Table("Use of codebooks", head, 1, tuple(_sections(found, _codebook_rows)), tuple(notes))
+
+
+def parts(found: Sequence[CodecTokens]) -> Table | None:
+    """A row a codec whose codebook is in parts, and a last section over all groups together; None without one."""
+    with_parts = [codec for codec in found if codec.partitions]
+    names = list(dict.fromkeys(name for codec in with_parts for name, _, _ in codec.partitions))
+    if not names:
+        return None
+    sections = list(_sections(with_parts, lambda codec: iter([_parts_row(codec, names)])))
+    if len(sections) > 1:
+        together = [_together([of for of in with_parts if of.codec == codec]) for codec in _codecs(with_parts)]
+        sections.append(Section("all clips", tuple(_parts_row(codec, names) for codec in together), ()))
+    notes = (
+        "Used: share of the entries that occur among these clips' tokens, of the whole codebook and of each part, as "
+        "UniCodec's Table 9 counts them; few tokens use few entries whatever the codec.",
+    )
+    head = ("Model", "Tokens", "Whole (%)", *(f"{name.capitalize()} (%)" for name in names))
+    return Table("Use of a codebook's parts", head, 1, tuple(sections), notes)
+
+
+def _codecs(found: Sequence[CodecTokens]) -> list[str]:
+    return list(dict.fromkeys(of.codec for of in found))
+
+
+def _together(groups: Sequence[CodecTokens]) -> CodecTokens:
+    """One codec over the clips of all groups."""
+    whole = TokenCounts(groups[0].counts[0].entries)
+    for group in groups:
+        whole.merge(group.counts[0])
+    seconds, clips = sum(group.seconds for group in groups), sum(group.clips for group in groups)
+    return replace(groups[0], group="all clips", counts=(whole,), seconds=seconds, clips=clips)
+
+
+def _parts_row(codec: CodecTokens, names: Sequence[str]) -> Cells:
+    used = codec.utilisation_of_parts
+    (of,) = codec.statistics
+    return (
+        TextCell(codec.codec, is_name=True),
+        TextCell(str(of.tokens), mark="" if of.enough else FEW),
+        TextCell(f"{100 * of.utilisation:.1f}"),
+        *(TextCell(f"{100 * used[name]:.1f}" if name in used else NOTHING) for name in names),
+    )
 
 
 def bitrates(found: Sequence[CodecTokens]) -> Table:
@@ -116,6 +160,8 @@ def csv_text(found: Sequence[CodecTokens], predicted: Sequence[Prediction] = ())
         for index, of in enumerate(codec.statistics):
             for quantity, value in _quantities(of):
                 lines.append((codec.group, codec.codec, str(index), quantity, number(value)))
+        for name, used in codec.utilisation_of_parts.items():
+            lines.append((codec.group, codec.codec, "0", f"utilisation_{name}", number(used)))
         rates = codec.bitrates
         for quantity in ("nominal_bps", "packed_bps", "entropy_bps", "huffman_bps"):
             lines.append((codec.group, codec.codec, "all", quantity, number(getattr(rates, quantity))))

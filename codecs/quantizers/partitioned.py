@@ -14,12 +14,12 @@ An unknown domain is an error; the published code takes it for none, and its ids
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from codeczoo.codecs.domains import Domain, one_a_clip
+from codeczoo.codecs.domains import one_a_clip, parts
 
 from .base import Quantized, to_rows
 from .search import nearest
@@ -27,18 +27,6 @@ from .sim import SimVectorQuantizer
 
 Domains = str | Sequence[str | None]
 """Of all clips, or one a clip; None: not known."""
-
-
-def parts(entries: int) -> Mapping[Domain, range]:
-    """The entries of each domain. Raises ValueError where a domain would have none."""
-    quarter = entries // 4
-    if not quarter:
-        raise ValueError(f"A codebook of three domains has at least 4 entries; got {entries}.")
-    return {
-        "speech": range(quarter),
-        "music": range(quarter, 2 * quarter),
-        "sound": range(2 * quarter, entries),
-    }
 
 
 class PartitionedSimQuantizer(SimVectorQuantizer):

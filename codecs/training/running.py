@@ -92,9 +92,9 @@ def compile_networks(model: TrainedModel, judges: Judges) -> None:
     """Compile at the first use."""
     # Part by part and in place: the names of weights stay, and the codebook, whose first steps differ, is left out.
     model.encoder.compile()
+    # So is a transformer of experts, whose shapes change with what each expert gets.
     if isinstance(model, TAAE) or (isinstance(model, WavTokenizer) and model.config.decoder is None):
         model.decoder.compile()
     else:
-        # Nor is a transformer of experts, whose shapes change with what each expert gets.
         model.backbone.compile()
     judges.compile()

@@ -25,6 +25,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from codeczoo.codecs.domains import parts
 from codeczoo.codecs.unicodec import UniCodec, UniCodecConfig, UniCodecReconstruction
 from codeczoo.codecs.unicodec_semantic import MaskedPrediction
 from codeczoo.codecs.wavtokenizer import Reconstruction
@@ -102,6 +103,4 @@ class UniCodecRecipe(Recipe):
         return UniCodec.from_checkpoint(path, config, trainable=True)
 
     def _quantizer_arguments_fit(self) -> None:
-        from codeczoo.codecs.quantizers.partitioned import parts
-
         parts(self.model.entries)

@@ -7,6 +7,7 @@ import itertools
 import json
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,11 @@ from safetensors.numpy import load_file
 from codeczoo.benchmarks import records
 from codeczoo.benchmarks.cli import main
 from codeczoo.benchmarks.errors import InvalidRun
+from codeczoo.benchmarks.report import token_table
 from codeczoo.benchmarks.run_folder import RunFolder
-from codeczoo.benchmarks.token_corpus import gather, sources, stream_bits
+from codeczoo.benchmarks.token_corpus import CodecTokens, gather, sources, stream_bits
 from codeczoo.benchmarks.token_prediction import is_held_out, predict
+from codeczoo.metrics.token_counts import TokenCounts
 from codeczoo.metrics.token_ngram import NGram
 
 NAME = "wavtokenizer:tiny-speech-216"
@@ -148,3 +151,43 @@ def test_a_fifth_of_the_speakers_is_held_out() -> None:
     assert 0.18 < np.mean(held_out) < 0.22
     assert not any(is_held_out(str(number), 0.0) for number in range(50))
     assert all(is_held_out(str(number), 1.0) for number in range(50))
+
+
+def of_parts(codec: str, group: str, tokens: list[int]) -> CodecTokens:
+    counts = TokenCounts(16)
+    counts.add(np.array(tokens))
+    return CodecTokens(codec, group, (counts,), 1.0, 1, 0, (("speech", 0, 4), ("music", 4, 8), ("sound", 8, 16)))
+
+
+def test_the_parts_of_a_codebook_have_columns() -> None:
+    """Of each group, and of all together, where an entry that both use counts once."""
+    found = [of_parts("unicodec:base", "speech", [0, 1, 1, 5]), of_parts("unicodec:base", "sound", [1, 2, 8, 9])]
+    table = token_table.parts(found)
+    assert table is not None
+    assert table.head == ("Model", "Tokens", "Whole (%)", "Speech (%)", "Music (%)", "Sound (%)")
+    rows = [[cell.text for cell in row][2:] for section in table.sections for row in section.rows]
+    assert rows == [
+        ["18.8", "50.0", "25.0", "0.0"],
+        ["25.0", "50.0", "0.0", "25.0"],
+        ["37.5", "75.0", "25.0", "25.0"],
+    ]
+    assert [section.title for section in table.sections] == ["speech", "sound", "all clips"]
+    lines = token_table.csv_text(found).splitlines()
+    assert any(line.startswith("sound,unicodec:base,0,utilisation_sound,0.25") for line in lines)
+    without = [replace(of, partitions=()) for of in found]
+    assert token_table.parts(without) is None
+    assert "utilisation_sound" not in token_table.csv_text(without)
+
+
+def test_declared_parts_come_through_the_records(run: Path) -> None:
+    lines = [json.loads(line) for line in (run / "records.jsonl").read_text().splitlines()]
+    for line in lines:
+        if line["codec"] == NAME:
+            assert line["codec_facts"]["partitions"] == []
+            line["codec_facts"]["partitions"] = [["low", 0, 2048], ["high", 2048, 4096]]
+    (run / "records.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (found,) = gather(sources(run))
+    used = found.utilisation_of_parts
+    assert sum(used.values()) / 2 == pytest.approx(found.statistics[0].utilisation)
+    assert main(["tokens", str(run)]) == 0
+    assert "Low (%)" in (run / "report" / "tokens" / "parts.md").read_text()

@@ -278,6 +278,8 @@ def test_without_a_configuration_it_is_the_published_one(small: UniCodec, tmp_pa
         ({"heads": 4, "head_count": 4}, "'head_count' is not known of a UniCodec's configuration; there are heads"),
         ({"heads": 3}, "shapes that no UniCodec has: Heads have an even width"),
         ({"heads": 4, "topk": 4}, "4 experts cannot be chosen of 3"),
+        ({"heads": "4"}, "whole numbers from 1 on; got '4', 1, 24000"),
+        ({"heads": 4, "sample_rate": 0}, "whole numbers from 1 on; got 4, 1, 0"),
     ],
 )
 def test_a_configuration_that_does_not_fit_is_told(

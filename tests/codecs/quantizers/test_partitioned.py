@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from codeczoo.codecs import UnknownDomain
+from codeczoo.codecs.domains import parts
 from codeczoo.codecs.quantizers import PartitionedSimQuantizer
-from codeczoo.codecs.quantizers.partitioned import parts
 
 
 def test_the_parts_of_the_published_codebook() -> None:

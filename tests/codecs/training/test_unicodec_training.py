@@ -73,7 +73,7 @@ warmup_steps = 2
 
 [pace]
 log_every = 1
-checkpoint_every = 5
+checkpoint_every = 1000
 validate_every = 1000
 """
 
@@ -93,9 +93,9 @@ def stages(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Recipe]:
     folder = tmp_path_factory.mktemp("recipes")
     made: dict[str, Recipe] = {}
     for stage, steps, adversarial_from, rate in (
-        ("acoustic", 70, 55, 2e-3),
-        ("semantic", 40, 0, 1e-3),
-        ("finetune", 15, 0, 5e-4),
+        ("acoustic", 48, 40, 5e-3),
+        ("semantic", 24, 0, 3e-3),
+        ("finetune", 8, 0, 1e-3),
     ):
         text = SMALL.format(
             stage="" if stage == "acoustic" else f"-{stage}", steps=steps, adversarial_from=adversarial_from, rate=rate
@@ -159,15 +159,15 @@ def trained(stages: Mapping[str, Recipe], clips: ClipSet, tmp_path_factory: pyte
 
 def test_each_stage_learns(trained: Path) -> None:
     """Mel falls in the first; prediction of masked frames in the second, without spoiling mel; the third is finite."""
-    first, last = slice(0, 10), slice(-10, None)
+    first, last = slice(0, 8), slice(-8, None)
     acoustic, semantic, finetune = (trained / stage for stage in ("acoustic", "semantic", "finetune"))
-    reconstructing = slice(45, 55)
-    assert means(acoustic, "generator/mel", reconstructing) < 0.75 * means(acoustic, "generator/mel", first)
+    reconstructing = slice(32, 40)
+    assert means(acoustic, "generator/mel", reconstructing) < 0.9 * means(acoustic, "generator/mel", first)
     assert means(semantic, "generator/contrastive", last) < 0.95 * means(semantic, "generator/contrastive", slice(0, 5))
     assert means(semantic, "generator/mel", last) < 1.1 * means(acoustic, "generator/mel", last)
     assert means(finetune, "generator/mel", last) < 1.05 * means(semantic, "generator/mel", last)
     for run in (acoustic, semantic, finetune):
-        assert train_log.read(run)[-1]["skipped"] == 0
+        assert max(line.get("skipped", 0) for line in train_log.read(run)) == 0
         assert means(run, "discriminator/total", last) > 0
     assert not any("generator/contrastive" in line for run in (acoustic, finetune) for line in train_log.read(run))
 
@@ -195,7 +195,7 @@ def test_what_is_exported_is_a_codec_with_a_point_a_domain(trained: Path) -> Non
         assert encoded.codes[0].shape == (1, -(-3_000 // 160))
         assert low <= int(encoded.codes[0].min()) <= int(encoded.codes[0].max()) < end
         assert codec.decode(encoded).shape == (1, 1, 3_000)
-    assert "finetune, step 15 of 15" in codecs.spec(f"unicodec:{path}").notes
+    assert "finetune, step 8 of 8" in codecs.spec(f"unicodec:{path}").notes
 
 
 def test_validation_says_how_each_part_of_the_codebook_is_used(trained: Path) -> None:
