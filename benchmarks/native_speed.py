@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import multiprocessing
 import sys
 import time
@@ -35,6 +36,8 @@ from .errors import BenchmarkError
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+
+_log = logging.getLogger(__name__)
 
 Figures = dict[str, Any]
 
@@ -258,9 +261,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--small", action="store_true", help="small models of the same kinds, to try the command")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where figures go (default: nowhere but the terminal)")
     options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     rows: list[Row] = []
     try:
         for name in options.models:
+            _log.info("%s, %s s", name, options.lengths)
             rows += measure(
                 name,
                 options.lengths,
