@@ -74,7 +74,8 @@ class TAAE(nn.Module):
         reads; None: what the file states of itself, else the published model. `trainable` keeps the weight norm, which
         is folded otherwise. Raises WeightsMissing, WeightsCorrupt, CodecError.
         """
-        from .taae_checkpoint import digest, read
+        from .checkpoint_layout import digest
+        from .taae_checkpoint import read
 
         if isinstance(config, Mapping):
             config = TAAEConfig.from_table(config)

@@ -10,19 +10,19 @@ Files written here have the published names too, and state their configuration i
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from .checkpoint import read_tensors, write_tensors
+from .checkpoint_layout import refuse, unfolded_state
 from .errors import CodecError, WeightsCorrupt
-from .layers.weight_norm import WeightNormed, norm
+from .layers.weight_norm import WeightNormed
 from .taae import TAAE
 from .taae_config import TAAEConfig
 from .taae_names import FORMAT
@@ -44,7 +44,7 @@ _PARTS = (
 """Inside a transformer layer: our name, the published one."""
 
 _OWN = re.compile(r"(encoder|decoder)\.(?:(conv_in|conv_out)|blocks\.(\d+)\.(?:(resample)|transformers\.(\d+)))\.(.+)")
-_NAMED_AT_ONCE = 5
+_WHAT = "is not exactly a TAAE of this configuration"
 
 
 def read(path: Path, config: TAAEConfig | None = None) -> tuple[TAAEConfig, dict[str, Tensor]]:
@@ -77,11 +77,7 @@ def write(model: TAAE, path: Path, facts: Mapping[str, Any] | None = None) -> No
 
     `facts` are kept beside it and shown by `codeczoo info`: `training_data`, `weights_licence`, `domain`, `notes`.
     """
-    state = model.state_dict()
-    for part, module in model.named_modules():
-        if isinstance(module, WeightNormed) and module.weight is not None:
-            kernel = state.pop(f"{part}.weight")
-            state[f"{part}.weight_v"], state[f"{part}.weight_g"] = kernel, norm(kernel)
+    state = unfolded_state(model)
     stated = {**(facts or {}), "parameters": parameters(model)}
     metadata = {"format": FORMAT, "config": json.dumps(model.config.table()), "facts": json.dumps(stated)}
     names = published_names(model)
@@ -94,15 +90,6 @@ def parameters(model: TAAE) -> int:
         len(part.weight) for part in model.modules() if isinstance(part, WeightNormed) and part.weight is not None
     )
     return lengths + sum(parameter.numel() for parameter in model.parameters())
-
-
-def digest(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of tensors and their names, whatever file they lie in."""
-    found = hashlib.sha256()
-    for name in sorted(tensors):
-        found.update(name.encode())
-        found.update(tensors[name].to(torch.float32).contiguous().numpy().astype("<f4", copy=False).data)
-    return found.hexdigest()
 
 
 def published_names(model: TAAE) -> dict[str, str]:
@@ -149,9 +136,9 @@ def _check(path: Path, tensors: Mapping[str, Tensor], unexpected: list[str], mod
     expected = model.state_dict()
     missing = [names[name] for name in expected if name not in tensors]
     if missing:
-        _refuse(path, "missing tensors", missing)
+        refuse(path, _WHAT, "missing tensors", missing)
     if unexpected:
-        _refuse(path, "unexpected tensors", unexpected)
+        refuse(path, _WHAT, "unexpected tensors", unexpected)
     for name, tensor in tensors.items():
         if tensor.shape != expected[name].shape:
             wanted, got = list(expected[name].shape), list(tensor.shape)
@@ -160,11 +147,3 @@ def _check(path: Path, tensors: Mapping[str, Tensor], unexpected: list[str], mod
             raise WeightsCorrupt(f"{path}: {names[name]} is {tensor.dtype}; it must be of floating-point numbers.")
         if not torch.isfinite(tensor).all():
             raise WeightsCorrupt(f"{path} is damaged: {names[name]} holds NaN or infinite numbers.")
-
-
-def _refuse(path: Path, kind: str, names: Iterable[str]) -> NoReturn:
-    listed = list(names)
-    more = f" and {len(listed) - _NAMED_AT_ONCE} more" if len(listed) > _NAMED_AT_ONCE else ""
-    raise WeightsCorrupt(
-        f"{path} is not exactly a TAAE of this configuration: {kind} {', '.join(listed[:_NAMED_AT_ONCE])}{more}."
-    )
