@@ -29,7 +29,6 @@ from codeczoo.codecs.training.losses import Losses
 from codeczoo.codecs.training.mel_loss import MelLoss
 from codeczoo.codecs.training.recipe import Precision, Procedure, Recipe
 from codeczoo.codecs.training.running import compile_networks
-from codeczoo.codecs.training.step import TrainingStep
 
 from .cli.text import table
 
@@ -100,7 +99,7 @@ def our_step(
     model, judges = learning.build_model(), learning.build_discriminators()
     if compiled:
         compile_networks(model, judges)
-    step = TrainingStep(learning, accelerator, model, judges)
+    step = learning.build_step(accelerator, model, judges)
     count = len(audio)
     part = Batch(audio, (None,) * count, ("",) * count, (0.0,) * count)
     return lambda number: step([part], number)

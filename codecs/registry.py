@@ -47,6 +47,8 @@ TABLE: dict[str, str] = {
     "wavtokenizer:medium-music-audio-320-v2": "codeczoo.codecs.wavtokenizer_names:MEDIUM_MUSIC_AUDIO_320_V2",
     "wavtokenizer:large-unify-600": "codeczoo.codecs.wavtokenizer_names:LARGE_UNIFY_600",
     "wavtokenizer:large-speech-320": "codeczoo.codecs.wavtokenizer_names:LARGE_SPEECH_320",
+    "taae:speech-16k": "codeczoo.codecs.taae_names:SPEECH_16K",
+    "taae:speech-16k-base": "codeczoo.codecs.taae_names:SPEECH_16K_BASE",
     "unicodec:base": "codeczoo.codecs.unicodec_names:BASE",
     "mimi:24khz": "codeczoo.codecs.transformers_names:MIMI",
     "xcodec:hubert-librispeech": "codeczoo.codecs.transformers_names:XCODEC_HUBERT_LIBRISPEECH",
@@ -64,6 +66,7 @@ OPEN_TABLE: dict[str, str] = {
     "hf": "codeczoo.codecs.transformers_hub:family",
     "decoded": "codeczoo.codecs.decoded:family",
     "wavtokenizer": "codeczoo.codecs.wavtokenizer_names:family",
+    "taae": "codeczoo.codecs.taae_names:family",
     "unicodec": "codeczoo.codecs.unicodec_names:family",
 }
 """Family -> `module:function` from a variant to its `Family`, for names that cannot be listed."""

@@ -153,7 +153,11 @@ def fetch_repository(weights: Weights, folder: Path, progress: Progress) -> None
     from huggingface_hub import HfApi
 
     # HTTPError: of all network errors, from whichever library this release of the hub's client stands on.
-    from huggingface_hub.errors import HFValidationError, HTTPError  # pyright: ignore[reportPrivateImportUsage]
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HFValidationError,
+        HTTPError,  # pyright: ignore[reportPrivateImportUsage]
+    )
 
     lock = read_lock(folder)
     revision = weights.revision or str(lock.get("revision", "")) or "main"
@@ -171,6 +175,11 @@ def fetch_repository(weights: Weights, folder: Path, progress: Progress) -> None
             sibling.rfilename: _fetch_sibling(weights, commit, sibling, folder, staging, lock, progress)
             for sibling in wanted
         }
+    except GatedRepoError as error:
+        raise WeightsMissing(
+            f"The hub repository {weights.repository} is gated: accept its licence at "
+            f"{weights.source or weights.repository}, log in by `hf auth login`, and fetch again."
+        ) from error
     except (HTTPError, HFValidationError, OSError) as error:
         first = str(error).strip().splitlines()
         reason = first[0] if first else type(error).__name__

@@ -29,6 +29,7 @@ _INFO_EPILOG = """\
 examples:
   codeczoo info mimi:24khz          a family: licences, training data, weights, operating points
   codeczoo info mimi:24khz@8q       one operating point: frame rates, codebooks, bitrate
+  codeczoo info taae:speech-16k --measure   receptive field and latency of a native model, measured; no weights needed
   codeczoo info pesq_wb             a metric: source, exact definition, range
   codeczoo info demo                a suite: codecs, metrics, corpus
 """
@@ -54,6 +55,11 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", metavar="NAME", help="as in codeczoo list: mimi:24khz@8q, pesq_wb, demo")
+    parser.add_argument(
+        "--measure",
+        action="store_true",
+        help="native models: which input samples change an output sample, on a narrow model of the same geometry",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document, for programs")
     parser.set_defaults(run=run_info)
 
@@ -83,6 +89,8 @@ def run_list(options: argparse.Namespace) -> int:
 def run_info(options: argparse.Namespace) -> int:
     """Print all facts of one thing."""
     found = _facts(options.name)
+    if options.measure:
+        found |= _measured(options.name)
     if options.json:
         _print_json(found)
         return 0
@@ -90,6 +98,23 @@ def run_info(options: argparse.Namespace) -> int:
         found = {**found, "operating_points": [point["codec"] for point in found["operating_points"]]}
     print(facts(found))
     return 0
+
+
+def _measured(name: str) -> dict[str, Any]:
+    """Receptive field and latency in seconds, by `codeczoo.benchmarks.receptive_field`."""
+    from codeczoo import codecs
+    from codeczoo.benchmarks.receptive_field_models import measure
+
+    codecs.family(name)
+    reach = measure(name)
+    values = {
+        "measured_receptive_field_s": reach.total_s,
+        "measured_past_s": reach.past_s,
+        "measured_latency_s": reach.future_s,
+        "measured_layer_s": reach.layer_s,
+    }
+    # JSON has no such number.
+    return {key: "infinite" if value == math.inf else value for key, value in values.items() if value is not None}
 
 
 def _print_json(document: object) -> None:

@@ -29,12 +29,12 @@ def norm(weight: Tensor) -> Tensor:
 class WeightNormed(nn.Module):
     """Holds one kernel, as direction and length, or folded. Sub-classes convolve with `kernel()`."""
 
-    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         super().__init__()
         self.weight_g: nn.Parameter | None = nn.Parameter(norm(weight))
         self.weight_v: nn.Parameter | None = nn.Parameter(weight)
         self.weight: nn.Parameter | None = None
-        self.bias = nn.Parameter(bias)
+        self.bias = None if bias is None else nn.Parameter(bias)
 
     def kernel(self) -> Tensor:
         """The kernel to convolve with."""
@@ -67,16 +67,18 @@ class WeightNormConv2d(WeightNormed):
         kernel: tuple[int, int],
         stride: tuple[int, int] = (1, 1),
         padding: tuple[int, int] = (0, 0),
+        dilation: tuple[int, int] = (1, 1),
     ) -> None:
         bound = 1 / math.sqrt(in_channels * kernel[0] * kernel[1])
         weight = torch.empty(out_channels, in_channels, *kernel).uniform_(-bound, bound)
         super().__init__(weight, torch.empty(out_channels).uniform_(-bound, bound))
         self.stride = stride
         self.padding = padding
+        self.dilation = dilation
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """The convolution of each of the inputs."""
-        weight, how = self.kernel(), (self.stride, self.padding)
+        weight, how = self.kernel(), (self.stride, self.padding, self.dilation)
         if self.stride == (1, 1):
             return tuple(F.conv2d(x, weight, self.bias, *how) for x in inputs)
         return tuple(strided(F.conv2d, x, weight, self.bias, *how) for x in inputs)

@@ -15,8 +15,7 @@ from codeczoo.codecs.errors import CodecError, InvalidTraining
 from codeczoo.codecs.fingerprint import sha256_of
 
 from .checkpoints import read_state
-from .discriminators import Discriminators
-from .models import TrainedModel
+from .models import Judges, TrainedModel
 from .recipe import Recipe
 from .train_state import weights_of
 
@@ -29,7 +28,7 @@ def fingerprint(path: Path) -> str:
         raise InvalidTraining(f"The weights to begin with, {path}, cannot be read: {error.strerror}.") from error
 
 
-def begin_with(path: Path, recipe: Recipe, model: TrainedModel, judges: Discriminators) -> None:
+def begin_with(path: Path, recipe: Recipe, model: TrainedModel, judges: Judges) -> None:
     """Give the model, and from a checkpoint of a training the discriminators, the weights in `path`. Raises
     InvalidTraining where they do not fit."""
     try:

@@ -127,7 +127,7 @@ class Losses:
         self, real: Tensor, estimate: Tensor, commitment: Tensor | None, condition: Tensor | None = None
     ) -> GeneratorLoss:
         """With a graph to the estimate and the commitment, and none to the discriminators' weights."""
-        with _frozen(self.discriminators):
+        with frozen(self.discriminators):
             judged = self.discriminators(real.detach(), estimate, condition=condition)
         terms = _adversarial_terms(*judged)
         return self._generator_loss(real, estimate, commitment, self._adversarial_total(terms), terms)
@@ -196,7 +196,7 @@ def _weighted(*terms: tuple[float, Tensor | None]) -> Tensor:
 
 
 @contextmanager
-def _frozen(module: nn.Module) -> Iterator[None]:
+def frozen(module: nn.Module) -> Iterator[None]:
     """No parameter asks for a gradient while the block runs."""
     trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
     for parameter in trained:

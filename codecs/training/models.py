@@ -3,8 +3,13 @@
 
 from __future__ import annotations
 
+from codeczoo.codecs.taae import TAAE, TAAEConfig
 from codeczoo.codecs.unicodec import UniCodec, UniCodecConfig
 from codeczoo.codecs.wavtokenizer import WavTokenizer, WavTokenizerConfig
 
-TrainedModel = WavTokenizer | UniCodec
-ModelConfig = WavTokenizerConfig | UniCodecConfig
+from .discriminators import Discriminators
+from .taae_discriminator import GoldenDiscriminator
+
+TrainedModel = WavTokenizer | UniCodec | TAAE
+ModelConfig = WavTokenizerConfig | UniCodecConfig | TAAEConfig
+Judges = Discriminators | GoldenDiscriminator

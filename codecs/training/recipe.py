@@ -6,6 +6,7 @@ Recipes are TOML files (`recipe_files`), those of the package in `codecs/trainin
     codebook-1024 ...        the ablations of Tables 5, 6 and 7, each small-320 with one thing changed
     tiny                     what two CPU cores can train in an hour
     unicodec-acoustic ...    UniCodec's three stages (`unicodec_recipe`)
+    taae-pretrain ...        TAAE's two stages (`taae_recipe`)
 
 Two runs of one recipe on the same data are the same to the last bit on one machine's CPU, however often they were
 interrupted; `pace` alone does not count: it decides when things are logged and saved, not what is computed.
@@ -17,7 +18,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from codeczoo.codecs.errors import InvalidRecipe
 from codeczoo.codecs.quantizers.vector import UpdateOrder, VectorQuantizer
@@ -28,7 +29,13 @@ from .crops import CropSettings
 from .discriminators import DiscriminatorConfig, Discriminators
 from .loader import Batch
 from .losses import GeneratorLoss, LossWeights
-from .models import TrainedModel
+from .models import Judges, TrainedModel
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+    from torch import Tensor
+
+    from .learning import Step
 
 Procedure = Literal["alternating", "joint"]
 Precision = Literal["no", "bf16", "fp16"]
@@ -147,11 +154,6 @@ class Recipe:
                 raise ValueError(f"{name} is 1 or more; got {getattr(self, name)}.")
         if self.adversarial_from < 0 or not 0 <= self.seed < 2**63:
             raise ValueError(f"adversarial_from and seed are 0 or more; got {self.adversarial_from}, {self.seed}.")
-        if self.discriminators.conditions not in (0, self.model.bandwidths):
-            raise ValueError(
-                f"discriminators.conditions is 0 or the number of the model's bandwidths, {self.model.bandwidths}; "
-                f"got {self.discriminators.conditions}."
-            )
         if self.procedure == "alternating" and self.accumulate > 1:
             raise ValueError(
                 "The alternating procedure would hold the model's graph of every accumulated part, and save nothing; "
@@ -160,7 +162,7 @@ class Recipe:
         if self.procedure == "joint" and self.precision == "fp16":
             raise ValueError("The joint procedure cannot scale losses as fp16 needs it; take bf16, or 'alternating'.")
         # Raises what does not fit, now and not when the data is there.
-        _ = self.crops, self._quantizer_arguments_fit()
+        _ = self.crops, self._discriminators_fit(), self._quantizer_arguments_fit()
 
     @property
     def crops(self) -> CropSettings:
@@ -193,9 +195,32 @@ class Recipe:
         """A model of this family to go on training with. Raises WeightsMissing, WeightsCorrupt."""
         return WavTokenizer.from_checkpoint(path, sample_rate=self.model.sample_rate, trainable=True)
 
-    def build_discriminators(self) -> Discriminators:
+    def build_discriminators(self) -> Judges:
         """The discriminators with fresh weights, drawn from torch's global generator."""
         return Discriminators(self.discriminators)
+
+    def build_step(self, accelerator: Accelerator, model: TrainedModel, judges: Judges) -> Step:
+        """How model and discriminators learn from a batch."""
+        from .step import TrainingStep
+
+        assert isinstance(judges, Discriminators)
+        return TrainingStep(self, accelerator, model, judges)
+
+    def learning_rate(self, step: int) -> float:
+        """A linear rise over the warm-up times half a cosine over all steps, so that the rate after the last is 0.
+        Steps count from 1."""
+        done = (step - 1) / self.steps
+        risen = min(1.0, step / (self.optimiser.warmup_steps + 1))
+        return self.optimiser.learning_rate * risen * 0.5 * (1.0 + math.cos(math.pi * done))
+
+    @property
+    def counted_entries(self) -> int:
+        """Of what `counted` gives."""
+        return self.model.entries
+
+    def counted(self, codes: Tensor) -> Tensor:
+        """Whose use is watched, for codes `[B, K, N]`: the entries of the codebook."""
+        return codes
 
     def _quantizer(self, dim: int, entries: int) -> VectorQuantizer:
         learning = self.codebook
@@ -209,6 +234,13 @@ class Recipe:
             init_iterations=learning.init_iterations,
             update_order=learning.update_order,
         )
+
+    def _discriminators_fit(self) -> None:
+        if self.discriminators.conditions not in (0, self.model.bandwidths):
+            raise ValueError(
+                f"discriminators.conditions is 0 or the number of the model's bandwidths, {self.model.bandwidths}; "
+                f"got {self.discriminators.conditions}."
+            )
 
     def _quantizer_arguments_fit(self) -> None:
         self._quantizer(1, self.model.entries)
@@ -224,9 +256,10 @@ _NO_FACTS = ("name", "description", "pace")
 def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
     """A recipe of the package by its name, or one's own by the path of its `.toml`; `overrides` read `key=value`.
     The key `family` says of which model it is, WavTokenizer unless given. Raises InvalidRecipe."""
+    from .taae_recipe import TaaeRecipe
     from .unicodec_recipe import UniCodecRecipe
 
-    kinds: dict[str, type[Recipe]] = {kind.family: kind for kind in (Recipe, UniCodecRecipe)}
+    kinds: dict[str, type[Recipe]] = {kind.family: kind for kind in (Recipe, UniCodecRecipe, TaaeRecipe)}
     table = dict(recipe_files.table(name, overrides))
     family = table.pop("family", Recipe.family)
     if family not in kinds:

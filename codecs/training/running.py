@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from codeczoo.codecs.errors import InvalidTraining, MissingDependency
+from codeczoo.codecs.taae import TAAE
 from codeczoo.codecs.wavtokenizer import WavTokenizer
 
-from .discriminators import Discriminators
-from .models import TrainedModel
+from .models import Judges, TrainedModel
 from .recipe import Recipe
 
 if TYPE_CHECKING:
@@ -88,12 +88,12 @@ def accelerator_for(recipe: Recipe, device: Device) -> Accelerator:
         raise InvalidTraining(f"Precision {recipe.precision} cannot be had here: {error}") from error
 
 
-def compile_networks(model: TrainedModel, judges: Discriminators) -> None:
+def compile_networks(model: TrainedModel, judges: Judges) -> None:
     """Compile at the first use."""
     # Part by part and in place: the names of weights stay, and the codebook, whose first steps differ, is left out.
     model.encoder.compile()
     # So is a transformer of experts, whose shapes change with what each expert gets.
-    if isinstance(model, WavTokenizer) and model.config.decoder is None:
+    if isinstance(model, TAAE) or (isinstance(model, WavTokenizer) and model.config.decoder is None):
         model.decoder.compile()
     else:
         model.backbone.compile()

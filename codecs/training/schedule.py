@@ -5,19 +5,9 @@ Steps count from 1; step n is the n-th time that the optimisers move.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from .recipe import Recipe
-
-
-def learning_rate(recipe: Recipe, step: int) -> float:
-    """A linear rise over the warm-up times half a cosine over all steps, so that the rate after the last is 0."""
-    optimiser = recipe.optimiser
-    done = (step - 1) / recipe.steps
-    risen = min(1.0, step / (optimiser.warmup_steps + 1))
-    return optimiser.learning_rate * risen * 0.5 * (1.0 + math.cos(math.pi * done))
 
 
 def bandwidth_id(recipe: Recipe, step: int) -> int:

@@ -25,18 +25,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from codeczoo.codecs.quantizers.shared_rows import summed
 from codeczoo.codecs.wavtokenizer import Reconstruction
 
 from .discriminators import Discriminators
+from .learner import Learner, all_finite
 from .loader import Batch
 from .losses import DiscriminatorLoss, GeneratorLoss, Losses, Terms
 from .mel_loss import MelLoss
 from .models import TrainedModel
 from .recipe import Recipe
-from .schedule import adversarial, bandwidth_id, learning_rate
+from .schedule import adversarial, bandwidth_id
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -80,14 +80,14 @@ class TrainingStep:
         self._model: Any
         self._judges: Any
         self._model, self._judges = accelerator.prepare(model, judges)
-        self.generator = _Learner(model, recipe, accelerator)
-        self.discriminator = _Learner(judges, recipe, accelerator)
+        self.generator = Learner(model, recipe.optimiser, accelerator)
+        self.discriminator = Learner(judges, recipe.optimiser, accelerator)
         self._codebook_learns = True
         self._losses = Losses(self._judges, MelLoss(recipe.model.sample_rate).to(accelerator.device), recipe.losses)
 
     def __call__(self, parts: Sequence[Batch], step: int) -> StepOutcome:
         """Learn from the parts of this process's share of the batch. Every process calls this."""
-        rate = learning_rate(self.recipe, step)
+        rate = self.recipe.learning_rate(step)
         self.generator.set_rate(rate)
         self.discriminator.set_rate(rate)
         self._codebook_learns = step > self.recipe.codebook.from_step
@@ -109,7 +109,7 @@ class TrainingStep:
 
         made, loss = [learn(part) for part in self._in_turn(parts)][-1]
         length = self.generator.gradient_length()
-        moved = _all_finite(loss.total, length)
+        moved = all_finite(loss.total, length)
         self._move_model(moved, length)
         return StepOutcome(not moved, loss, None, made, length, None)
 
@@ -126,7 +126,7 @@ class TrainingStep:
 
         made, loss, judges_loss = [learn(part) for part in self._in_turn(parts)][-1]
         length, judges_length = self.generator.gradient_length(), self.discriminator.gradient_length()
-        moved = _all_finite(loss.total, judges_loss.total, length, judges_length)
+        moved = all_finite(loss.total, judges_loss.total, length, judges_length)
         self._move_model(moved, length)
         self.discriminator.move(moved, judges_length)
         return StepOutcome(not moved, loss, judges_loss, made, length, judges_length)
@@ -137,13 +137,13 @@ class TrainingStep:
         judges_loss = self._losses.discriminator_loss(part.audio, made.audio, condition)
         self._backward(judges_loss, 1)
         judges_length = self.discriminator.gradient_length()
-        judges_moved = _all_finite(judges_loss.total, judges_length)
+        judges_moved = all_finite(judges_loss.total, judges_length)
         self.discriminator.move(judges_moved, judges_length)
         loss = self._losses.generator_loss(part.audio, made.audio, made.commitment, condition)
         loss = self.recipe.with_own_terms(loss, made)
         self._backward(loss, 1)
         length = self.generator.gradient_length()
-        moved = judges_moved and _all_finite(loss.total, length)
+        moved = judges_moved and all_finite(loss.total, length)
         self._move_model(moved, length)
         return StepOutcome(not moved, loss, judges_loss, made, length, judges_length)
 
@@ -168,43 +168,3 @@ class TrainingStep:
             self.model.quantizer.update()
         else:
             self.model.quantizer.discard()
-
-
-class _Learner:
-    """One optimiser and the weights that it moves."""
-
-    def __init__(self, module: nn.Module, recipe: Recipe, accelerator: Accelerator) -> None:
-        settings = recipe.optimiser
-        self._parameters = list(module.parameters())
-        self._limit = settings.max_gradient_norm
-        self._accelerator = accelerator
-        self.optimiser = torch.optim.AdamW(
-            self._parameters, settings.learning_rate, settings.betas, weight_decay=settings.weight_decay, fused=True
-        )
-        """What is saved. Steps are taken through accelerate's wrapper, which knows of float16's scaling."""
-        self._stepping: Any = accelerator.prepare(self.optimiser)
-
-    def set_rate(self, rate: float) -> None:
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-
-    def gradient_length(self) -> Tensor:
-        """Of all gradients as one vector, float32."""
-        self._accelerator.unscale_gradients(self._stepping)
-        gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
-        return torch.nn.utils.get_total_norm(gradients)
-
-    def move(self, finite: bool, length: Tensor) -> None:
-        """Take the step that the gradients ask for, if they are finite, and drop them."""
-        if finite and self._limit is not None:
-            torch.nn.utils.clip_grads_with_norm_(self._parameters, self._limit, length)
-        if finite or self._accelerator.scaler is not None:
-            # Float16's scaler skips what is not finite by itself, and takes a smaller scale from then on.
-            self._stepping.step()
-        self._stepping.zero_grad()
-
-
-def _all_finite(*values: Tensor) -> bool:
-    """Whether these are finite on every process."""
-    bad = summed((~torch.isfinite(torch.stack([value.detach() for value in values]))).sum())
-    return not bad.item()

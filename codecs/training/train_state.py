@@ -19,7 +19,7 @@ from torch import Tensor
 
 from codeczoo.codecs.errors import InvalidTraining
 
-from .step import TrainingStep
+from .learning import Step
 from .utilisation import RecentUse
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Counts:
     best_score: float | None = None
 
 
-def capture(step: TrainingStep, counts: Counts, use: RecentUse) -> dict[str, Any]:
+def capture(step: Step, counts: Counts, use: RecentUse) -> dict[str, Any]:
     """The state of all processes, which all call this."""
     scaler = step.accelerator.scaler
     return {
@@ -76,7 +76,7 @@ def weights_of(state: Any) -> Weights:
         raise InvalidTraining(f"Its part {error} is missing.") from error
 
 
-def restore(state: Any, step: TrainingStep, use: RecentUse) -> Counts:
+def restore(state: Any, step: Step, use: RecentUse) -> Counts:
     """Take a state up again on every process. Raises InvalidTraining where it is not one of this training."""
     weights = weights_of(state)
     try:

@@ -31,20 +31,19 @@ import torch
 
 from codeczoo.codecs.errors import InvalidTraining, TrainingFailed
 from codeczoo.codecs.quantizers.shared_rows import summed
+from codeczoo.codecs.taae import TAAE
 
 from .checkpoints import Checkpoints
 from .crops import TrainingCrops
-from .discriminators import Discriminators
 from .facts import ClipSet
 from .feature_scale import scale_features
 from .initial import begin_with, fingerprint
+from .learning import Outcome
 from .loader import Batch, BatchLoader
-from .models import TrainedModel
+from .models import Judges, TrainedModel
 from .recipe import Recipe
 from .run_identity import RunIdentity, check, claim
 from .running import Clock, Running, accelerator_for, compile_networks
-from .schedule import learning_rate
-from .step import StepOutcome, TrainingStep
 from .stopping import StopRequests
 from .train_log import TrainLog
 from .train_state import Counts, capture, restore
@@ -104,8 +103,8 @@ class Trainer:
         self._checkpoints = Checkpoints(folder, recipe.pace.keep)
         if running.compile:
             compile_networks(model, judges)
-        self._step = TrainingStep(recipe, accelerator, model, judges)
-        self._use = RecentUse(recipe.model.entries, accelerator.device)
+        self._step = recipe.build_step(accelerator, model, judges)
+        self._use = RecentUse(recipe.counted_entries, accelerator.device)
         # Fresh weights are the same everywhere; dropout is not.
         torch.manual_seed(recipe.seed + accelerator.process_index)
         self._counts = self._resumed()
@@ -123,7 +122,7 @@ class Trainer:
         return self._step.model
 
     @property
-    def discriminators(self) -> Discriminators:
+    def discriminators(self) -> Judges:
         """The discriminators that judge it."""
         return self._step.judges
 
@@ -165,10 +164,11 @@ class Trainer:
     def _prepare(self) -> None:
         """What a new training begins with, and one that goes on has behind it."""
         if self._counts.step == 0 and self.recipe.scale_features and self._running.initial is None:
+            assert not isinstance(self.model, TAAE)
             with closing(self._batches()) as batches:
                 scale_features(self.model.encoder, torch.cat([part.audio for part in next(batches)]))
 
-    def _learn(self, parts: list[Batch]) -> StepOutcome:
+    def _learn(self, parts: list[Batch]) -> Outcome:
         """One step, counted; the guard's patience is limited."""
         counts = self._counts
         step = counts.step + 1
@@ -183,16 +183,16 @@ class Trainer:
             logger.warning("Step %d is skipped: its loss or gradient is not finite.", step)
         elif known:
             # Without a codebook, codes are numbers of frames of the batch.
-            self._use.note(outcome.reconstruction.codes, step)
+            self._use.note(self.recipe.counted(outcome.reconstruction.codes), step)
         return outcome
 
-    def _write_down(self, log: TrainLog | None, step: int, outcome: StepOutcome, clock: Clock) -> None:
+    def _write_down(self, log: TrainLog | None, step: int, outcome: Outcome, clock: Clock) -> None:
         if step % self.recipe.pace.log_every == 0 or step == self.recipe.steps:
             scalars = outcome.scalars()
             if self.model.quantizer.initialised:
                 scalars["codebook/recent_utilisation"] = self._use.share(step, self.accelerator)
             means = self._over_processes(scalars)
-            means |= {"learning_rate": learning_rate(self.recipe, step), "skipped": float(self._counts.skipped)}
+            means |= {"learning_rate": self.recipe.learning_rate(step), "skipped": float(self._counts.skipped)}
             means["steps_per_second"] = clock.rate_since_last()
             means["replaced_crops"] = float(self._loader.replaced)
             self._logged = means

@@ -30,6 +30,7 @@ class _Site(ThreadingHTTPServer):
     ranges: bool = True
     asked: list[tuple[str, str]]
     lfs: bool = True
+    gated: bool = False
 
     @property
     def address(self) -> str:
@@ -52,6 +53,12 @@ class _Handler(BaseHTTPRequestHandler):
         site = self.server
         path = self.path.partition("?")[0]
         site.asked.append((self.command, self.headers.get("Range") or ""))
+        if site.gated:
+            self.send_response(403)
+            self.send_header("X-Error-Code", "GatedRepo")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         if path.startswith("/api/models/org/model/revision/"):
             self._send(json.dumps(self._model_info()).encode(), body, {})
             return
@@ -253,6 +260,13 @@ def _hub(site: _Site, revision: str = "", **files: bytes) -> Weights:
     return Weights(
         "org--model", (WeightFile("config.json"),), "hf:org/model", "org/model", revision, endpoint=site.address
     )
+
+
+def test_a_gated_repository_says_how_to_get_in(site: _Site) -> None:
+    weights = _hub(site)
+    site.gated = True
+    with pytest.raises(WeightsMissing, match="org/model is gated: accept its licence at org/model, log in by"):
+        fetch(weights)
 
 
 @pytest.mark.parametrize("revision", ["", COMMIT])

@@ -41,8 +41,12 @@ UNICODEC = {
 JUDGES = 84_246_976
 
 
+TAAE = ("taae-pretrain", "taae-finetune", "taae-causal", "taae-tiny", "taae-tiny-finetune")
+"""See test_taae_training."""
+
+
 def test_the_package_has_these() -> None:
-    assert set(recipe_files.names()) == {*PARAMETERS, *UNICODEC}
+    assert set(recipe_files.names()) == {*PARAMETERS, *UNICODEC, *TAAE}
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -102,7 +106,7 @@ def test_the_published_stages_of_unicodec() -> None:
         ("data.seconds=0.05", "Two spans of 5 frames do not fit into crops of 4 frames"),
         ("semantic.weight=0", "semantic.weight is a positive number"),
         ("semantic.masking.share=2", "share between 0 and 1"),
-        ("family=taco", "`family` is 'taco' in the recipe; one of 'wavtokenizer', 'unicodec' is needed"),
+        ("family=taco", "`family` is 'taco' in the recipe; one of 'wavtokenizer', 'unicodec', 'taae' is needed"),
     ],
 )
 def test_what_does_not_fit_a_unicodec_is_said(override: str, said: str) -> None:
