@@ -37,10 +37,10 @@ def family_key(family: str, found: Sequence[Point], style: Style) -> Line2D:
     )
 
 
-def sign_keys(found: Sequence[Point], has_reference: bool) -> list[Line2D]:
+def sign_keys(found: Sequence[Point], has_reference: bool, has_frontier: bool = True) -> list[Line2D]:
     """Frontier, reference, crosses and hollow markers, as far as the figure has them."""
     keys = []
-    if any(point.compared for point in found):
+    if has_frontier and any(point.compared for point in found):
         keys.append(Line2D([], [], label="Pareto frontier", **FRONTIER))
     if has_reference:
         keys.append(Line2D([], [], label="reference itself", **REFERENCE))

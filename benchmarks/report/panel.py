@@ -86,10 +86,11 @@ def draw(
     largest: float,
     scale: float = 1.0,
     intervals: bool = True,
+    with_frontier: bool = True,
 ) -> list[tuple[float, float]]:
     """Draw at least one point; returns the frontier's points. `scale` shrinks bubbles and markers for small panels."""
     _set_axes(axes, found, fact, reference)
-    edge = _frontier_points(found, fact)
+    edge = _frontier_points(found, fact) if with_frontier else []
     if edge:
         kbps, quality = [x for x, _ in edge], [y for _, y in edge]
         # What the last point reaches, any higher bitrate can reach too.

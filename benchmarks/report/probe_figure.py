@@ -53,7 +53,7 @@ def figure(found: Sequence[ProbeResult], mode: str) -> Figure:
     of_family, largest = styles(families), largest_rate(points)
     keys = [family_key(family, points, of_family[family]) for family in families]
     keys += [Line2D([], [], color=c, linestyle=d, linewidth=1.0, label=label) for label, c, d in _shown(found)]
-    signs = [*sign_keys(points, has_reference=False), *bubble_keys(largest, _SCALE)]
+    signs = [*sign_keys(points, has_reference=False, has_frontier=False), *bubble_keys(largest, _SCALE)]
     across = min(len(tasks), _MOST_ACROSS)
     rows = math.ceil(len(tasks) / across)
     width = max(_WIDTH * across + 0.4, 4.6)
@@ -113,7 +113,8 @@ def _shown(found: Sequence[ProbeResult]) -> list[tuple[str, str, Any]]:
 def _panel(axes: Axes, found: Sequence[ProbeResult], task: str, of_family: dict[str, Style], largest: float) -> None:
     points = _points(found, task)
     metric = next(result.metric for result in found if result.task == task)
-    draw(axes, points, _fact(metric), of_family, None, largest, _SCALE)
+    # No frontier: intervals of a probe are wide, and it would rank what they do not.
+    draw(axes, points, _fact(metric), of_family, None, largest, _SCALE, with_frontier=False)
     lines = _baselines(found, task)
     for label, value in lines.items():
         _, colour, dashes = next(look for look in _BASELINES.values() if look[0] == label)

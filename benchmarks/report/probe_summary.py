@@ -1,7 +1,7 @@
 """What a run's probes come to: a mean and an interval a (task, features, mode).
 
 Accuracy is the mean of the folds' accuracies, whatever their sizes (as ESC-50, UrbanSound8K and ARCH count), then of
-the seeds'. Its interval is the percentile bootstrap over groups (speakers, recordings) of the test clips, each clip
+the seeds'. Its interval is the bootstrap over groups (speakers, recordings) of the test clips, each clip
 weighed so that folds count alike. That of mAP is as recorded, averaged over seeds.
 
 Of several versions of a codec, task or probe in one run, the one of the last record is taken.

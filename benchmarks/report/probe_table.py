@@ -150,7 +150,7 @@ def _published(tasks: Sequence[str]) -> Section:
 
 def _notes(found: Sequence[ProbeResult], tasks: Sequence[str]) -> list[str]:
     notes = [
-        "Percent. ± is half the 95 % interval (percentile bootstrap over speakers or recordings of the test clips). "
+        "Percent. ± is half the 95 % interval (bootstrap over speakers or recordings of the test clips). "
         "Bold is best and underlined second among codecs. kbps and tokens/s are nominal.",
         "Features are what the decoder is given for the tokens (for residual codecs the sum over codebooks), pooled "
         "over the clip's own frames; clips are neither padded nor cut. log-mel: 80 bands, MFCC: 20 coefficients, at "

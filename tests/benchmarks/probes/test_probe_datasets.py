@@ -266,6 +266,24 @@ def test_esc_50(tmp_path: Path) -> None:
         assert not sources[0] & sources[1]
 
 
+@pytest.mark.parametrize("name", ["../../secret.wav", "/etc/secret.wav"])
+def test_a_table_reaches_no_other_files(tmp_path: Path, name: str) -> None:
+    write_wav(tmp_path / "secret.wav", 0.01)
+    (tmp_path / "esc" / "audio").mkdir(parents=True)
+    row = [name, 1, 0, "dog", "True", "x", "A"]
+    table(
+        tmp_path / "esc" / "meta" / "esc50.csv",
+        [["filename", "fold", "target", "category", "esc10", "src_file", "take"], row],
+    )
+    if name.startswith("/"):
+        # What follows the folder's name is relative all the same.
+        with pytest.raises(InvalidProbe, match="holds nothing of esc-50"):
+            sound_tasks.esc50(tmp_path / "esc")
+    else:
+        with pytest.raises(InvalidProbe, match="lies outside"):
+            sound_tasks.esc50(tmp_path / "esc")
+
+
 def test_urbansound8k(tmp_path: Path) -> None:
     rows: list[list[object]] = [["slice_file_name", "fsID", "start", "end", "salience", "fold", "classID", "class"]]
     for fold in range(1, 11):
