@@ -17,7 +17,6 @@ integers (the published ones went through float32, which made up to a quarter of
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .errors import CodecError, InvalidAudio, InvalidTokens
+from . import model_input
+from .errors import CodecError, InvalidTokens
 from .layers.patches import from_patches, to_patches
 from .layers.weight_norm import fold_weight_norm
 from .quantizers.base import Quantizer
@@ -181,16 +181,7 @@ class TAAE(nn.Module):
 
     def check_audio(self, audio: Tensor, lengths: Sequence[int] | None = None) -> None:
         """Raise InvalidAudio unless this is finite float `[B, 1, T]`, and `lengths` are B numbers of 1 to T."""
-        shape = tuple(audio.shape)
-        if audio.dim() != 3 or shape[1] != 1 or not audio.is_floating_point():
-            raise InvalidAudio(f"TAAE takes float audio [B, 1, T]; got {audio.dtype} {shape}.")
-        if 0 in shape:
-            raise InvalidAudio(f"TAAE was given audio without samples: {shape}.")
-        low, high = torch.aminmax(audio.detach())
-        if not (math.isfinite(float(low)) and math.isfinite(float(high))):
-            raise InvalidAudio("TAAE was given audio with NaN or infinite samples.")
-        if lengths is not None and (len(lengths) != shape[0] or not all(1 <= item <= shape[2] for item in lengths)):
-            raise InvalidAudio(f"lengths must be {shape[0]} numbers of 1 to {shape[2]} samples; got {list(lengths)}.")
+        model_input.check_audio("TAAE", audio, lengths)
 
     def check_codes(self, codes: Tensor, length: int | None = None, preset: str = NATIVE) -> None:
         """Raise InvalidTokens unless these are int64 `[B, K, N]` of the preset, and N codes for `length` samples."""
