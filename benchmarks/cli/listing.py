@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from codeczoo.codecs import Family, Spec
 
 _WHAT = ("codecs", "metrics", "suites", "corpora")
-_RATES_SHOWN = 5
+_RATES_SHOWN, _RATES_WIDTH = 5, 44
 
 _LIST_EPILOG = """\
 examples:
@@ -162,9 +162,12 @@ def _number(value: float) -> str:
 
 def _some(rates: Sequence[str]) -> str:
     """All rates where these are few, else how far they go."""
-    if len(rates) <= _RATES_SHOWN:
-        return " ".join(rate for rate in rates if rate)
-    return f"{rates[0]} {rates[1]} ... {rates[-1]} ({len(rates)})"
+    named = [rate for rate in rates if rate]
+    whole = " ".join(named)
+    if len(rates) <= _RATES_SHOWN and len(whole) <= _RATES_WIDTH:
+        return whole
+    begin = " ".join(named[:2]) if len(" ".join(named[:2])) <= _RATES_WIDTH // 2 else named[0]
+    return f"{begin} ... {named[-1]} ({len(rates)})"
 
 
 def _operating_points() -> list[dict[str, Any]]:
@@ -296,7 +299,7 @@ def _codec_facts(name: str, found: Family) -> dict[str, Any]:
     from codeczoo.codecs.availability import why_not
 
     parsed = codecs.parse(name)
-    one_point = bool(parsed.rate) or len(found.rates) < 2
+    one_point = bool(parsed.rate) or tuple(found.rates) == ("",)
     facts = _point_facts(codecs.spec(name)) if one_point else _common_facts(found)
     if found.weights is not None:
         facts["weights"] = found.weights.source or found.weights.repository

@@ -3,8 +3,8 @@
     python pairs_table.py MANIFEST.csv FOLDER > FOLDER/pairs.csv                      for codeczoo score --pairs
     python pairs_table.py MANIFEST.csv FOLDER --references > REFERENCES/pairs.csv     for codeczoo bench --corpus
 
-REFERENCES holds copies of the references of speech alone. Its table has the other's name, so that a report of both takes
-their clips for the same ones.
+REFERENCES holds copies of the references of speech alone. Its table has the other's name, so that a report of both
+takes their clips for the same ones.
 
 The manifest has the columns path, pair_id, role (ref or deg), codec, kbps (a number, or a label where the source gives
 none), domain, dataset, speaker; FOLDER holds the audio files under their bare names.
