@@ -115,6 +115,13 @@ def judge(
     shown = known_facts(ordered(asked) if metrics is None else metrics, facts)
     now, before = _by_codec(named_as(baseline, run)), _by_codec(baseline)
     again = [_by_codec(named_as(baseline, records)) for records in repeats]
+    for number, each in enumerate(repeats, start=1):
+        theirs = {(record["codec"], clip_key(record)) for record in named_as(baseline, each)}
+        if not theirs & {(record["codec"], clip_key(record)) for record in baseline}:
+            raise InvalidRun(
+                f"Repeat {number} holds no clip and codec of the baseline, so it says nothing of the baseline's noise. "
+                "A repeat is a run of the same codecs on the same clips."
+            )
     units = [
         _unit(key, fact, now.get(key, []), members, [each.get(key, []) for each in again], tolerance or {})
         for key, members in before.items()

@@ -270,3 +270,24 @@ def test_clips_without_a_checksum_are_known_by_name_alone(made):
     before = [{**made.record("a", clip, {"stoi": 0.9}), "clip_sha256": ""} for clip in ("x", "z")]
     verdict = only(judge(moved(before, "copied"), before, facts=made.facts))
     assert verdict.status == "unjudged"
+
+
+def test_a_repeat_of_something_else_is_refused(made, runs):
+    """It would be taken for a baseline without any noise."""
+    before, after = runs(drop=0.01)
+    others = [{**record, "codec": "other"} for record in before]
+    with pytest.raises(InvalidRun, match="Repeat 2 holds no clip and codec of the baseline"):
+        judge(after, before, repeats=[moved(before, "copied"), others], facts=made.facts)
+
+
+def test_two_clips_and_many_metrics_are_judged(made):
+    """A strict level on two clips: no drop that could ever be shown is an answer, and no crash."""
+    names = [f"codec{number}" for number in range(150)]
+    run = [made.record(name, clip, {"stoi": level}) for name in names for clip, level in (("x", 0.8), ("y", 0.9))]
+    worse = [
+        {**record, "scores": {"stoi": record["scores"]["stoi"] - shift}}
+        for record, shift in zip(run, [0.1, 0.2] * 150, strict=True)
+    ]
+    found = judge(worse, run, facts=made.facts)
+    assert found.counts == {"passed": 0, "failed": 0, "unjudged": 150}
+    assert all(1 < verdict.detectable < math.inf for verdict in found.verdicts)
