@@ -26,6 +26,7 @@ _SOURCES = (
     "layers/expert_transformer.py",
     "layers/experts.py",
     "layers/fourier_head.py",
+    "layers/frame_config.py",
     "layers/rotary.py",
     "layers/seanet.py",
     "layers/short_convolution.py",

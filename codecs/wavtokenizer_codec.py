@@ -22,6 +22,7 @@ _SOURCES = (
     "layers/convnext.py",
     "layers/convolution.py",
     "layers/fourier_head.py",
+    "layers/frame_config.py",
     "layers/seanet.py",
     "layers/short_convolution.py",
     "layers/strided.py",
