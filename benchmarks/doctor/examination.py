@@ -1,0 +1,173 @@
+"""All checks of one operating point, and of a family: nothing that a codec raises ends an examination.
+
+examine("lyra:v2@6kbps").verdict      # "healthy"
+examine_codec(my_codec)               # a codec object, whether or not it is registered
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from codeczoo import codecs
+from codeczoo.benchmarks.coding import StepFailed
+from codeczoo.benchmarks.errors import BenchmarkError
+from codeczoo.codecs import Codec, CodecError, Family, MissingDependency, WeightsMissing
+from codeczoo.codecs.availability import why_not
+from codeczoo.metrics import MetricError, Undefined
+
+from . import facts, golden, ledger, lengths, rates, repeatability, sound
+from .findings import Diagnosis, Finding
+from .patient import Patient
+
+Check = Callable[[Patient], "Finding | None"]
+
+CHECKS: tuple[tuple[str, Check], ...] = (
+    ("facts", facts.declared),
+    ("licence", facts.licence),
+    ("weights", facts.weights),
+    ("tokens", ledger.tokens),
+    ("bits", ledger.bits),
+    ("again", repeatability.again),
+    ("state", repeatability.state),
+    ("batch", repeatability.batch),
+    ("threads", repeatability.threads),
+    ("precision", repeatability.precision),
+    ("lengths", lengths.lengths),
+    ("refusals", lengths.refusals),
+    ("likeness", sound.likeness),
+    ("speed", sound.speed),
+    ("delay", sound.delay),
+    ("level", sound.level),
+    ("end", sound.end),
+    ("silence", sound.silence),
+    ("look-ahead", sound.look_ahead),
+)
+"""In the order in which they are shown; golden tokens, the device and a family's rates come beside them."""
+
+
+def operating_points(patterns: Iterable[str]) -> list[str]:
+    """Points that names, patterns and families stand for, each once. Raises UnknownCodec, UnknownRate."""
+    found: list[str] = []
+    for pattern in patterns:
+        parsed = codecs.parse(pattern)
+        if not parsed.rate and not any(character in pattern for character in "*?["):
+            family = codecs.family(pattern)
+            if family.rates and family.rates != ("",):
+                found += [f"{family.name}@{rate}" for rate in family.rates]
+                continue
+        found += codecs.expand(pattern)
+    return list(dict.fromkeys(found))
+
+
+def installed() -> tuple[list[str], dict[str, str]]:
+    """The highest point of every family that can run here; and what the others lack, by family."""
+    points: list[str] = []
+    lacking: dict[str, str] = {}
+    for name in codecs.families():
+        family = codecs.family(name)
+        if reason := why_not(family):
+            lacking[name] = reason
+        elif family.rates:
+            best = max(family.rates, key=lambda rate, family=family: family.describe(rate).bitrate_kbps or 0.0)
+            points.append(f"{name}@{best}" if best else name)
+    return points, lacking
+
+
+def examine(name: str, device: str = "cpu", entries: golden.Golden | None = None) -> Diagnosis:
+    """One operating point by its name. Raises UnknownCodec, UnknownRate, BenchmarkError."""
+    if codecs.parse(name).family == "decoded":
+        raise BenchmarkError(
+            f"{name} is audio that another program decoded: there is no codec to examine. Score it instead."
+        )
+    family = codecs.family(name)
+    rate = codecs.parse(codecs.expand(name)[0]).rate
+    try:
+        patient = _build(family, rate, device)
+        on_cpu = _build(family, rate, "cpu") if device != "cpu" else None
+    except (WeightsMissing, MissingDependency) as error:
+        return Diagnosis(name, (Finding("weights", "unknown", str(error)),))
+    except CodecError as error:
+        return Diagnosis(name, (Finding("weights", "fail", str(error)),))
+    except StepFailed as failed:
+        return Diagnosis(name, (_raised("loading", failed),))
+    return _examined(name, patient, on_cpu, entries)
+
+
+def examine_codec(codec: Codec, entries: golden.Golden | None = None) -> Diagnosis:
+    """A codec object on the CPU, registered or not."""
+    return _examined(codec.spec.name, Patient(codec), None, entries)
+
+
+def examine_family(name: str, device: str = "cpu") -> Diagnosis | None:
+    """Whether more bits are better, over points of a family; None where it has one bitrate only, or cannot be built."""
+    family = codecs.family(name)
+    specs = [family.describe(rate) for rate in family.rates]
+    indices = rates.chosen([spec.bitrate_kbps for spec in specs])
+    if len(indices) < 2:
+        return None
+    try:
+        points = [_build(family, family.rates[index], device) for index in indices]
+    except CodecError:
+        return None  # each point that was asked for says so itself
+    except StepFailed as failed:
+        return Diagnosis(family.name, (_raised("rates", failed),))
+    return Diagnosis(family.name, tuple(_found("rates", lambda: rates.rates(points))))
+
+
+def diagnose(points: Sequence[str], device: str = "cpu", entries: golden.Golden | None = None) -> Iterable[Diagnosis]:
+    """Points one after another, and behind those of a family the family."""
+    families = [codecs.family(name).name for name in points]
+    for place, name in enumerate(points):
+        yield examine(name, device, entries)
+        if families[place] not in families[place + 1 :]:
+            family = examine_family(families[place], device)
+            if family is not None:
+                yield family
+
+
+def _build(family: Family, rate: str, device: str) -> Patient:
+    """Raises CodecError, and StepFailed for whatever else an adapter raises."""
+    try:
+        return Patient(family.build(rate, device), family, rate, device)
+    except CodecError:
+        raise
+    except Exception as error:
+        raise StepFailed("build", error) from error
+
+
+def _examined(name: str, patient: Patient, on_cpu: Patient | None, entries: golden.Golden | None) -> Diagnosis:
+    known = golden.read() if entries is None else entries
+    findings: list[Finding] = []
+    for check, function in CHECKS:
+        findings += _found(check, lambda function=function: function(patient))
+    findings += _found("device", lambda: repeatability.device(patient, on_cpu))
+    findings += _found("golden", lambda: golden.golden(patient, known))
+    return Diagnosis(name, tuple(findings))
+
+
+def _found(check: str, function: Callable[[], Finding | None]) -> list[Finding]:
+    try:
+        finding = function()
+    except StepFailed as failed:
+        return [_raised(check, failed)]
+    except (CodecError, MetricError, Undefined) as error:
+        return [Finding(check, "fail", str(error))]
+    return [] if finding is None else [finding]
+
+
+def _raised(check: str, failed: StepFailed) -> Finding:
+    return Finding(check, "fail", f"{failed.step} raised {type(failed.cause).__name__}: {failed.cause}")
+
+
+def record(points: Sequence[str], path: Path, device: str = "cpu") -> None:
+    """Write golden tokens of these points, beside those that the file already holds. Raises CodecError, BenchmarkError
+    where a point cannot be coded: nothing is written then."""
+    entries = dict(golden.read(path)) if path.is_file() else {}
+    for name in points:
+        family = codecs.family(name)
+        try:
+            entries[name] = golden.entry(_build(family, codecs.parse(name).rate, device))
+        except StepFailed as failed:
+            raise BenchmarkError(f"{name}: {_raised('record', failed).sentence}. {path} was not written.") from failed
+    golden.write(entries, path)
