@@ -82,6 +82,6 @@ def run(options: argparse.Namespace) -> int:
                 text = tables.headline(diagnosis) + ("\n" + table(shown) + "\n" if shown else "")
                 bar.write(text, file=sys.stdout)
     if options.record:
-        examination.record(points, options.record, options.device)
+        examination.record(points, done, options.record, options.device)
     print(tables.as_json(done, lacking) if options.json else tables.overall(done, lacking))
     return exit_status(done)

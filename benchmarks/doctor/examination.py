@@ -160,14 +160,20 @@ def _raised(check: str, failed: StepFailed) -> Finding:
     return Finding(check, "fail", f"{failed.step} raised {type(failed.cause).__name__}: {failed.cause}")
 
 
-def record(points: Sequence[str], path: Path, device: str = "cpu") -> None:
-    """Write golden tokens of these points, beside those that the file already holds. Raises CodecError, BenchmarkError
-    where a point cannot be coded: nothing is written then."""
+def record(points: Sequence[str], diagnoses: Sequence[Diagnosis], path: Path, device: str = "cpu") -> None:
+    """Write golden tokens of these points, beside those that the file already holds. Raises BenchmarkError where
+    anything but the comparison with earlier golden tokens fails: nothing is written then."""
+    for diagnosis in diagnoses:
+        wrong = [each.check for each in diagnosis.findings if each.status == "fail" and each.check != "golden"]
+        if wrong:
+            raise BenchmarkError(
+                f"{diagnosis.codec} fails {', '.join(wrong)}: its tokens are not golden, and {path} was not written."
+            )
     entries = dict(golden.read(path)) if path.is_file() else {}
     for name in points:
         family = codecs.family(name)
         try:
             entries[name] = golden.entry(_build(family, codecs.parse(name).rate, device))
-        except StepFailed as failed:
-            raise BenchmarkError(f"{name}: {_raised('record', failed).sentence}. {path} was not written.") from failed
+        except (StepFailed, CodecError) as error:
+            raise BenchmarkError(f"{name} cannot be coded ({error}), and {path} was not written.") from error
     golden.write(entries, path)

@@ -82,6 +82,7 @@ def entry(patient: Patient) -> dict[str, Any]:
     return {
         "weights": weights_identity(patient),
         "made_with": _made_with(),
+        "sample_rate": patient.spec.sample_rate,
         "signal": _hash(reference.tobytes(), 8),
         **_tokens(encoded, patient),
         "levels_db": _levels_db(patient.hear(encoded), patient.spec.decoded_sample_rate),
@@ -98,6 +99,9 @@ def golden(patient: Patient, entries: Golden) -> Finding:
             "There are no golden tokens of this codec: whether these are the tokens that others get is not known.",
         )
     now = entry(patient)
+    if found["sample_rate"] != now["sample_rate"]:
+        rates_hz = f"{now['sample_rate']} Hz; golden tokens of it were made at {found['sample_rate']} Hz"
+        return Finding("golden", "fail", f"It takes audio at {rates_hz}: its sample rate is wrong.")
     if found["signal"] != now["signal"]:
         return Finding("golden", "unknown", "The voice on this machine is not that of the golden tokens.")
     if found["weights"] and now["weights"] != found["weights"]:

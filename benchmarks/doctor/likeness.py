@@ -56,7 +56,7 @@ def speed(reference: Audio, estimate: Audio) -> Place:
     """Times that the estimate is faster, and by as much higher, within 0.3 and 3.3."""
     first, second = (_levels(signal, _SPEED_FRAMES, _smoothing()) for signal in (reference, estimate))
     heights_hz = 150.0 * 2.0 ** (np.arange(0, 109) / 24)
-    instants = np.arange(len(first))
+    instants = np.arange(len(first), dtype=np.float64)
     wanted = _at(first, instants, heights_hz)
     found = []
     for factor in _SPEEDS:

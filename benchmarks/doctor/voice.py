@@ -12,6 +12,7 @@ quality: numbers of the doctor rank nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +60,13 @@ _SWING_HZ = 1 / 1.3
 
 def sung(voice: Voice, sample_rate_hz: int, samples: int | None = None) -> Audio:
     """float32 `[T]`: the voice from its beginning, its seconds or that many samples."""
-    count = round(voice.seconds * sample_rate_hz) if samples is None else samples
+    whole = round(voice.seconds * sample_rate_hz)
+    count = whole if samples is None else samples
+    return _sung(voice, sample_rate_hz, max(count, whole))[:count].copy()
+
+
+@lru_cache(maxsize=8)
+def _sung(voice: Voice, sample_rate_hz: int, count: int) -> Audio:
     times = np.arange(count) / sample_rate_hz
     highest = min(_HIGHEST_HZ, 0.45 * sample_rate_hz)
     wave = _voiced(voice, times, highest) + 0.05 * _hiss(voice, times, highest)
