@@ -4,6 +4,7 @@
     patient        one operating point, loaded, and what it made of the voice
     facts          licence, weights, what it says of itself
     ledger         tokens and bits against what is declared
+    order          codebooks are read in the order in which they were written
     repeatability  the same tokens again, after another clip, in a batch, on other threads, devices and precisions
     sound          what is decoded: likeness, delay, speed, level, end, silence, look-ahead
     lengths        every length comes back, nothing is refused that is audio

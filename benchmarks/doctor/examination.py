@@ -6,7 +6,8 @@ examine_codec(my_codec)               # a codec object, whether or not it is reg
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 from codeczoo import codecs
@@ -16,7 +17,7 @@ from codeczoo.codecs import Codec, CodecError, Family, MissingDependency, Weight
 from codeczoo.codecs.availability import why_not
 from codeczoo.metrics import MetricError, Undefined
 
-from . import facts, golden, ledger, lengths, rates, repeatability, sound
+from . import facts, golden, ledger, lengths, order, rates, repeatability, sound
 from .findings import Diagnosis, Finding
 from .patient import Patient
 
@@ -28,6 +29,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("weights", facts.weights),
     ("tokens", ledger.tokens),
     ("bits", ledger.bits),
+    ("order", order.order),
     ("again", repeatability.again),
     ("state", repeatability.state),
     ("batch", repeatability.batch),
@@ -74,8 +76,11 @@ def installed() -> tuple[list[str], dict[str, str]]:
     return points, lacking
 
 
-def examine(name: str, device: str = "cpu", entries: golden.Golden | None = None) -> Diagnosis:
-    """One operating point by its name. Raises UnknownCodec, UnknownRate, BenchmarkError."""
+def examine(
+    name: str, device: str = "cpu", entries: golden.Golden | None = None, only: Collection[str] = ()
+) -> Diagnosis:
+    """One operating point by its name; `only` these checks, all without. Raises UnknownCodec, UnknownRate,
+    BenchmarkError."""
     if codecs.parse(name).family == "decoded":
         raise BenchmarkError(
             f"{name} is audio that another program decoded: there is no codec to examine. Score it instead."
@@ -91,12 +96,12 @@ def examine(name: str, device: str = "cpu", entries: golden.Golden | None = None
         return Diagnosis(name, (Finding("weights", "fail", str(error)),))
     except StepFailed as failed:
         return Diagnosis(name, (_raised("loading", failed),))
-    return _examined(name, patient, on_cpu, entries)
+    return _examined(name, patient, on_cpu, entries, only)
 
 
-def examine_codec(codec: Codec, entries: golden.Golden | None = None) -> Diagnosis:
+def examine_codec(codec: Codec, entries: golden.Golden | None = None, only: Collection[str] = ()) -> Diagnosis:
     """A codec object on the CPU, registered or not."""
-    return _examined(codec.spec.name, Patient(codec), None, entries)
+    return _examined(codec.spec.name, Patient(codec), None, entries, only)
 
 
 def examine_family(name: str, device: str = "cpu") -> Diagnosis | None:
@@ -136,14 +141,17 @@ def _build(family: Family, rate: str, device: str) -> Patient:
         raise StepFailed("build", error) from error
 
 
-def _examined(name: str, patient: Patient, on_cpu: Patient | None, entries: golden.Golden | None) -> Diagnosis:
+def _examined(
+    name: str, patient: Patient, on_cpu: Patient | None, entries: golden.Golden | None, only: Collection[str]
+) -> Diagnosis:
     known = golden.read() if entries is None else entries
-    findings: list[Finding] = []
-    for check, function in CHECKS:
-        findings += _found(check, lambda function=function: function(patient))
-    findings += _found("device", lambda: repeatability.device(patient, on_cpu))
-    findings += _found("golden", lambda: golden.golden(patient, known))
-    return Diagnosis(name, tuple(findings))
+    checks: list[tuple[str, Callable[[], Finding | None]]] = [
+        *((check, partial(function, patient)) for check, function in CHECKS),
+        ("device", partial(repeatability.device, patient, on_cpu)),
+        ("golden", partial(golden.golden, patient, known)),
+    ]
+    wanted = [(check, function) for check, function in checks if not only or check in only]
+    return Diagnosis(name, tuple(finding for check, function in wanted for finding in _found(check, function)))
 
 
 def _found(check: str, function: Callable[[], Finding | None]) -> list[Finding]:

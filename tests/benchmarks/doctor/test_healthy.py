@@ -18,9 +18,8 @@ from codeczoo.codecs.availability import why_not
 from codeczoo.codecs.resampling import resample
 
 POINTS = (
-    *("pcm:16", "pcm:8", "opus@6kbps", "opus:audio@128kbps", "mp3:16khz@8kbps", "mp3:44khz@64kbps"),
-    *("aac:16khz@12kbps", "aac:44khz@24kbps", "amr-nb@4.75kbps", "g722@64kbps", "g726@16kbps", "codec2@0.7kbps"),
-    wavtokenizer_shipped.NAME,
+    *("pcm:8", "opus@6kbps", "mp3:16khz@8kbps", "aac:44khz@24kbps", "amr-nb@4.75kbps", "g722@64kbps", "g726@16kbps"),
+    *("codec2@0.7kbps", wavtokenizer_shipped.NAME),
 )
 
 
@@ -35,7 +34,7 @@ def test_no_false_alarm(name: str) -> None:
     assert {"facts", "licence", "bits", "again", "state", "batch", "lengths", "delay", "speed"} <= statuses.keys()
 
 
-@pytest.mark.parametrize("name", ["opus", "amr-nb", "mp3:16khz", "aac:44khz"])
+@pytest.mark.parametrize("name", ["opus", "amr-nb", "mp3:16khz"])
 def test_rates_of_a_family(name: str) -> None:
     diagnosis = examination.examine_family(name)
     assert diagnosis is not None
@@ -68,7 +67,7 @@ def test_the_voice_is_the_same_everywhere() -> None:
     assert np.array_equal(voice * 32_768, np.rint(voice * 32_768))
     assert 0.1 < float(np.abs(voice).max()) < 1
     digest = hashlib.sha256(voice.tobytes()).hexdigest()
-    assert digest.startswith("DIGEST"), digest
+    assert digest.startswith("94184da7b5afe74816d5be0be9e14113"), digest
 
 
 @pytest.mark.parametrize("late", [-50, 0, 13, 160])

@@ -56,9 +56,9 @@ def test_codebooks_swapped_in_one_direction_are_heard() -> None:
     entries = own_golden(right)
     assert failed(examination.examine_codec(right, entries)) == set()
     encoding = examination.examine_codec(wrong.Wrapped(right, on_tokens=wrong.swap), entries)
-    assert failed(encoding) >= {"likeness", "golden"}
+    assert failed(encoding) >= {"order", "likeness", "golden"}
     decoding = examination.examine_codec(wrong.Wrapped(right, before_decode=wrong.swap), entries)
-    assert failed(decoding) >= {"likeness", "golden"}
+    assert failed(decoding) >= {"order", "likeness", "golden"}
     assert "The tokens are right, and what is decoded is not" in said(decoding, "golden")
 
 
@@ -78,11 +78,18 @@ def lyra(shared: Path, monkeypatch: pytest.MonkeyPatch) -> Codec:
     return codecs.load("lyra:v2@3.2kbps")
 
 
-def test_swapped_codebooks_of_a_trained_codec(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("first", "second"), [(0, 1), (1, 2), (1, 3), (6, 7)])
+def test_swapped_codebooks_of_a_trained_codec(
+    shared: Path, monkeypatch: pytest.MonkeyPatch, first: int, second: int
+) -> None:
+    """Two later codebooks swapped still sound like speech; that they are swapped is found, and which."""
     codec = lyra(shared, monkeypatch)
-    encoding = examination.examine_codec(wrong.Wrapped(codec, on_tokens=wrong.swap))
-    assert failed(encoding) >= {"likeness", "golden"}
-    both = examination.examine_codec(wrong.Wrapped(codec, on_tokens=wrong.swap, before_decode=wrong.swap))
+    swap = partial(wrong.swap, first=first, second=second)
+    some = ("order", "likeness", "golden")
+    encoding = examination.examine_codec(wrong.Wrapped(codec, on_tokens=swap), only=some)
+    assert failed(encoding) >= {"order", "golden"}
+    assert f"codebooks {first} and {second} exchanged" in said(encoding, "order")
+    both = examination.examine_codec(wrong.Wrapped(codec, on_tokens=swap, before_decode=swap), only=some)
     assert failed(both) == {"golden"}
 
 
@@ -96,20 +103,20 @@ def test_another_checkpoint_of_the_same_shape(tmp_path: Path, monkeypatch: pytes
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     generator = torch.Generator().manual_seed(0)
     for key, tensor in tensors.items():
-        if tensor.is_floating_point():
+        if tensor.is_floating_point() and tensor.numel() > 1:
             noise = torch.randn(tensor.shape, generator=generator) * tensor.float().std()
-            tensors[key] = (tensor.float() + 0.3 * noise.nan_to_num()).to(tensor.dtype)
+            tensors[key] = (tensor.float() + 0.3 * noise).to(tensor.dtype)
     other = tmp_path / "other.safetensors"
     save_file(tensors, other, facts)
 
     monkeypatch.setattr(wavtokenizer_shipped, "FILE", other)
-    refused = examination.examine(TINY)
+    refused = examination.examine(TINY, only=("weights",))
     assert failed(refused) == {"weights"}
     assert wavtokenizer_shipped.SHA256 in said(refused, "weights")
 
     monkeypatch.setattr(wavtokenizer_shipped, "SHA256", codecs.fingerprint.sha256_of(other))
-    believed = examination.examine(TINY)
-    assert "golden" in failed(believed)
+    believed = examination.examine(TINY, only=("weights", "golden"))
+    assert failed(believed) == {"golden"}
     assert "these are other weights" in said(believed, "golden")
 
     own = examination.examine(f"wavtokenizer:{other}")
@@ -119,27 +126,30 @@ def test_another_checkpoint_of_the_same_shape(tmp_path: Path, monkeypatch: pytes
 def test_the_same_weights_under_another_name_have_golden_tokens() -> None:
     diagnosis = examination.examine(f"wavtokenizer:{wavtokenizer_shipped.FILE}")
     assert diagnosis.verdict == "healthy", diagnosis.findings
-    assert "all 75 tokens are the same" in said(diagnosis, "golden")
+    assert "all 67 tokens are the same" in said(diagnosis, "golden")
 
 
 def test_weights_that_are_not_the_ones_behind_the_golden_tokens(tiny: Codec) -> None:
     """The right weights' tokens, but a decoder of other weights."""
     entries = own_golden(tiny)
-    quieter = examination.examine_codec(wrong.Wrapped(tiny, on_decoded=lambda decoded: 0.5 * decoded), entries)
-    assert failed(quieter) == {"golden", "level"} or failed(quieter) == {"golden"}
+    quieter = examination.examine_codec(
+        wrong.Wrapped(tiny, on_decoded=lambda decoded: 0.5 * decoded), entries, only=("golden",)
+    )
+    assert failed(quieter) == {"golden"}
+    assert "what is decoded is not" in said(quieter, "golden")
 
 
 def test_codes_one_frame_late(tiny: Codec) -> None:
-    diagnosis = examination.examine_codec(wrong.Wrapped(tiny, on_tokens=wrong.one_frame_late))
-    assert failed(diagnosis) >= {"delay", "golden"}
+    diagnosis = examination.examine_codec(wrong.Wrapped(tiny, on_tokens=wrong.one_frame_late), only=("delay", "golden"))
+    assert failed(diagnosis) == {"delay", "golden"}
     delay = next(finding for finding in diagnosis.findings if finding.check == "delay")
     assert delay.measured == pytest.approx(1000 * HOP / 16_000, abs=3)
 
 
 def test_one_sample_late_where_waveforms_are_kept() -> None:
     late = wrong.Wrapped(codecs.load("pcm:16"), on_decoded=lambda decoded: torch.roll(decoded, 1, dims=2))
-    diagnosis = examination.examine_codec(late)
-    assert failed(diagnosis) >= {"delay"}
+    diagnosis = examination.examine_codec(late, only=("delay",))
+    assert failed(diagnosis) == {"delay"}
     assert "+0.02 ms late" in said(diagnosis, "delay")
 
 
@@ -148,7 +158,8 @@ def test_decoded_at_a_wrong_sample_rate(tiny: Codec, factor: float) -> None:
     diagnosis = examination.examine_codec(
         wrong.Wrapped(
             tiny, on_decoded=lambda decoded: torch.cat([wrong.faster(one, factor) for one in decoded.split(1)])
-        )
+        ),
+        only=("speed",),
     )
     assert "speed" in failed(diagnosis)
     speed = next(finding for finding in diagnosis.findings if finding.check == "speed")
@@ -159,7 +170,8 @@ def test_decoded_at_a_wrong_sample_rate(tiny: Codec, factor: float) -> None:
 def test_a_model_declared_at_a_rate_that_is_not_its_own(tiny: Codec) -> None:
     declared = wrong.Wrapped(tiny)
     declared.spec = replace(tiny.spec, sample_rate=24_000)
-    assert failed(examination.examine_codec(declared)) >= {"tokens", "bits", "golden"}
+    some = ("tokens", "bits", "golden")
+    assert failed(examination.examine_codec(declared, only=some)) == set(some)
     # Declared without a contradiction: it hears everything too low, and only golden tokens know.
     declared.spec = replace(tiny.spec, sample_rate=24_000, frame_rates=(24_000 / HOP,))
     consistent = examination.examine_codec(declared)
@@ -168,49 +180,49 @@ def test_a_model_declared_at_a_rate_that_is_not_its_own(tiny: Codec) -> None:
 
 
 def test_state_between_clips(tiny: Codec) -> None:
-    diagnosis = examination.examine_codec(wrong.Remembers(tiny))
-    assert failed(diagnosis) >= {"state", "batch"}
+    diagnosis = examination.examine_codec(wrong.Remembers(tiny), only=("state", "speed"))
+    assert failed(diagnosis) == {"state"}
 
 
 def test_the_last_frame_is_dropped(tiny: Codec) -> None:
-    diagnosis = examination.examine_codec(wrong.DropsLastFrame(tiny, HOP))
+    diagnosis = examination.examine_codec(wrong.DropsLastFrame(tiny, HOP), only=("end",))
     assert "end" in failed(diagnosis)
     assert "its end is lost" in said(diagnosis, "end")
 
 
 def test_a_decoder_that_gives_whole_frames(tiny: Codec) -> None:
     longer = wrong.Wrapped(tiny, on_decoded=lambda decoded: torch.nn.functional.pad(decoded, (0, 100)))
-    assert "lengths" in failed(examination.examine_codec(longer))
+    assert "lengths" in failed(examination.examine_codec(longer, only=("lengths",)))
 
 
 def test_random_tokens(tiny: Codec) -> None:
     dither = wrong.Wrapped(tiny, on_audio=lambda audio: audio + 0.003 * torch.randn_like(audio))
-    assert failed(examination.examine_codec(dither)) >= {"again", "state"}
+    assert failed(examination.examine_codec(dither, only=("again", "state"))) == {"again", "state"}
 
 
 def test_random_audio(tiny: Codec) -> None:
     noisy = wrong.Wrapped(tiny, on_decoded=lambda decoded: decoded + 1e-4 * torch.randn_like(decoded))
-    diagnosis = examination.examine_codec(noisy)
+    diagnosis = examination.examine_codec(noisy, only=("again",))
     assert failed(diagnosis) >= {"again"}
     assert "decoded audio is another" in said(diagnosis, "again")
 
 
 def test_clips_that_disturb_each_other_in_a_batch(tiny: Codec) -> None:
     quiet = wrong.Wrapped(tiny, on_audio=lambda audio: wrong.loud_batch(audio))
-    assert "batch" in failed(examination.examine_codec(quiet))
+    assert "batch" in failed(examination.examine_codec(quiet, only=("batch",)))
 
 
 def test_one_code_for_everything(tiny: Codec) -> None:
     dead = wrong.Wrapped(tiny, on_tokens=lambda e: replace(e, codes=tuple(torch.full_like(c, 7) for c in e.codes)))
-    diagnosis = examination.examine_codec(dead)
-    assert failed(diagnosis) >= {"tokens", "likeness", "golden"}
+    diagnosis = examination.examine_codec(dead, only=("tokens", "likeness", "golden"))
+    assert failed(diagnosis) == {"tokens", "likeness", "golden"}
     assert "nothing is encoded" in said(diagnosis, "tokens")
 
 
 @pytest.mark.parametrize(("gain", "expected"), [(4.0, "fail"), (0.6, "warning"), (-1.0, "warning")])
 def test_level_and_polarity(gain: float, expected: str) -> None:
     louder = wrong.Wrapped(codecs.load("g722@64kbps"), on_decoded=lambda decoded: gain * decoded)
-    level = next(each for each in examination.examine_codec(louder).findings if each.check == "level")
+    level = next(each for each in examination.examine_codec(louder, only=("level",)).findings)
     assert level.status == expected
     assert ("polarity is inverted" in level.sentence) == (gain < 0)
 
@@ -230,7 +242,7 @@ def test_empty_audio_that_is_encoded(tiny: Codec) -> None:
         def encode(self, audio: torch.Tensor) -> codecs.Encoded:
             return self.inner.encode(audio.nan_to_num() if audio.shape[2] else torch.zeros(1, 1, 1))
 
-    assert "refusals" in failed(examination.examine_codec(Careless(tiny)))
+    assert "refusals" in failed(examination.examine_codec(Careless(tiny), only=("refusals",)))
 
 
 def always_at(rate: str, family: Family) -> Family:
@@ -250,7 +262,7 @@ def test_a_bitrate_that_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found is not None
     assert failed(found) == {"rates"}
     assert "the rate is ignored" in said(found, "rates")
-    assert "bits" in failed(examination.examine("mine@64kbps"))
+    assert "bits" in failed(examination.examine("mine@64kbps", only=("bits",)))
 
 
 def test_quality_that_falls_with_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,7 +290,7 @@ def test_a_device_that_computes_otherwise(tiny: Codec, monkeypatch: pytest.Monke
         return tiny if device == "cpu" else other(tiny)
 
     register(monkeypatch, replace(right, name="mine", build=partial(build, other=lambda codec: codec)))
-    assert "all 75 tokens are the same" in said(examination.examine("mine", "cpu:0"), "device")
+    assert "all 67 tokens are the same" in said(examination.examine("mine", "cpu:0", only=("device",)), "device")
     late = partial(wrong.Wrapped, on_tokens=wrong.one_frame_late)
     register(monkeypatch, replace(right, name="mine", build=partial(build, other=late)))
-    assert "device" in failed(examination.examine("mine", "cpu:0"))
+    assert "device" in failed(examination.examine("mine", "cpu:0", only=("device",)))

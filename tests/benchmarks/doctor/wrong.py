@@ -84,8 +84,10 @@ def two_books_family(**settings: bool) -> Family:
     )
 
 
-def swap(encoded: Encoded) -> Encoded:
-    return replace(encoded, codes=(encoded.codes[1], encoded.codes[0], *encoded.codes[2:]))
+def swap(encoded: Encoded, first: int = 0, second: int = 1) -> Encoded:
+    codes = list(encoded.codes)
+    codes[first], codes[second] = codes[second], codes[first]
+    return replace(encoded, codes=tuple(codes))
 
 
 def one_frame_late(encoded: Encoded) -> Encoded:
