@@ -105,8 +105,8 @@ def golden(patient: Patient, entries: Golden) -> Finding:
     if found["signal"] != now["signal"]:
         return Finding("golden", "unknown", "The voice on this machine is not that of the golden tokens.")
     if found["weights"] and now["weights"] and now["weights"] != found["weights"]:
-        said = f"The weights are {now['weights']}; golden tokens were made with {found['weights']}: these are other weights."
-        return Finding("golden", "fail", said)
+        pair = f"{now['weights']}; golden tokens were made with {found['weights']}"
+        return Finding("golden", "fail", f"The weights are {pair}: these are other weights.")
     differ = _differences(found, now)
     off_db = _levels_apart(found["levels_db"], now["levels_db"])
     same_sound = off_db <= LEVELS_DB

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SHORT_S = 0.9
-"""Of the voice, where all of it would tell no more. It ends in the middle of a vowel: what is kept of a clip that ends in
-silence might not show in the next."""
+"""Of the voice, where all of it would tell no more. It ends in the middle of a vowel: what is kept of a clip that ends
+in silence might not show in the next."""
 
 
 @dataclass(frozen=True)
