@@ -44,7 +44,7 @@ def order(patient: Patient) -> Finding | None:
     if share < BETTER:
         swapped = "the encoder and the decoder do not have them in the same order"
         return Finding("order", "fail", f"Better with two codebooks exchanged ({said}): {swapped}.", share, ">= 1")
-    return Finding("order", "ok", f"Worse with any two of the first codebooks exchanged ({said}).", share, ">= 1")
+    return Finding("order", "ok", f"No better with any two of the first codebooks exchanged ({said}).", share, ">= 1")
 
 
 def _pairs(sizes: tuple[int, ...], rates: tuple[float, ...]) -> Iterator[tuple[int, int]]:

@@ -25,6 +25,9 @@ MOST_DELAY_S = 0.002
 """Where waveforms are kept. A frame is never shorter than twice what is let pass."""
 MOST_LAG_S = 0.006
 """Where only spectra are: their lag is known to some milliseconds."""
+ALIKE = 0.5
+"""Correlation of spectra below which no place is right, and nothing is said of delay or speed: healthy codecs lie above
+0.75."""
 KEPT_WAVEFORM = 0.7
 """Correlation from which a waveform counts as kept."""
 LEVEL_DB = (3.0, 6.0)
@@ -64,6 +67,8 @@ def _stoi(reference: Audio, estimate: Audio) -> float | None:
 def speed(patient: Patient) -> Finding:
     """Whether it is played as fast as it was: a wrong sample rate is not."""
     found = pictures.speed(*_pair(patient))
+    if found.correlation < ALIKE:
+        return _unlike("speed", "How fast it is played", found.correlation)
     right = abs(found.value - 1) <= SPEED_SLACK
     said = f"It is played {found.value:.2f} times as fast as it was said (1.00 expected)"
     if right:
@@ -82,11 +87,18 @@ def delay(patient: Patient) -> Finding:
         how = f"waveforms, correlation {correlation:.2f}"
     else:
         lag = pictures.lag_s(*_pair(patient))
+        if lag.correlation < ALIKE:
+            return _unlike("delay", "How late it comes", lag.correlation)
         seconds, most = lag.value, MOST_LAG_S
         how = f"spectra, correlation {lag.correlation:.2f}; the waveform is not kept"
     most_ms = f"{1000 * most:.2g} ms"
     said = f"It comes {1000 * seconds:+.2f} ms late ({how}); at most {most_ms} are expected either way."
     return Finding("delay", ok_or_fail(abs(seconds) <= most), said, 1000 * seconds, f"at most {most_ms}")
+
+
+def _unlike(check: str, what: str, correlation: float) -> Finding:
+    said = f"{what} cannot be told of what is so unlike the voice: spectra correlate by {correlation:.2f} at best"
+    return Finding(check, "unknown", f"{said} (at least {ALIKE:g} expected).", correlation, f">= {ALIKE:g}")
 
 
 def _waveform_delay(patient: Patient) -> tuple[float, float] | None:
@@ -149,7 +161,12 @@ def look_ahead(patient: Patient) -> Finding | None:
     spec = patient.spec
     if spec.latency_s is None or math.isinf(spec.latency_s):
         return None
-    seen_s = max(_seen_ahead_s(patient, share) for share in (0.0, 0.5))
+    seen = [seen for share in (0.0, 0.5) if (seen := _seen_ahead_s(patient, share)) is not None]
+    if not seen:
+        return Finding(
+            "look-ahead", "fail", "Other words from the middle of a clip on change nothing of what is decoded."
+        )
+    seen_s = max(seen)
     slack_s = 1 / spec.sample_rate + 1 / spec.decoded_sample_rate
     declared_ms = f"{1000 * spec.latency_s:.4g} ms"
     said = f"Output changes up to {1000 * seen_s:.2f} ms before the input does; {declared_ms} are declared."
@@ -157,8 +174,8 @@ def look_ahead(patient: Patient) -> Finding | None:
     return Finding("look-ahead", ok_or_fail(right), said, 1000 * seen_s, f"at most {declared_ms}")
 
 
-def _seen_ahead_s(patient: Patient, share: float) -> float:
-    """Of a change at the last sample of a frame, or `share` of a frame before it."""
+def _seen_ahead_s(patient: Patient, share: float) -> float | None:
+    """Of a change at the last sample of a frame, or `share` of a frame before it; None where it changes nothing."""
     spec = patient.spec
     samples = round(SHORT_S * spec.sample_rate)
     same, other = (sung(voice, spec.sample_rate, samples) for voice in (FIRST, SECOND))
@@ -168,8 +185,9 @@ def _seen_ahead_s(patient: Patient, share: float) -> float:
     first, second = (patient.hear(patient.encode(patient.given(each))) for each in (same, mixed))
     length = min(len(first), len(second))
     differ = np.flatnonzero(np.abs(first[:length] - second[:length]) > _CHANGED)
-    earliest = int(differ[0]) if len(differ) else length
-    return (changed + 1) / spec.sample_rate - earliest / spec.decoded_sample_rate
+    if not len(differ):
+        return None
+    return (changed + 1) / spec.sample_rate - int(differ[0]) / spec.decoded_sample_rate
 
 
 def _pair(patient: Patient) -> tuple[Audio, Audio]:
