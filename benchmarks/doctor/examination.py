@@ -6,6 +6,7 @@ examine_codec(my_codec)               # a codec object, whether or not it is reg
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,13 +14,24 @@ from pathlib import Path
 from codeczoo import codecs
 from codeczoo.benchmarks.coding import StepFailed
 from codeczoo.benchmarks.errors import BenchmarkError
-from codeczoo.codecs import Codec, CodecError, Family, MissingDependency, WeightsMissing
+from codeczoo.codecs import (
+    Codec,
+    CodecError,
+    Family,
+    MissingDependency,
+    UnknownCodec,
+    UnknownRate,
+    WeightsCorrupt,
+    WeightsMissing,
+)
 from codeczoo.codecs.availability import why_not
 from codeczoo.metrics import MetricError, Undefined
 
 from . import facts, golden, ledger, lengths, order, rates, repeatability, sound
 from .findings import Diagnosis, Finding
 from .patient import Patient
+
+_log = logging.getLogger(__name__)
 
 Check = Callable[[Patient], "Finding | None"]
 
@@ -54,7 +66,13 @@ def operating_points(patterns: Iterable[str]) -> list[str]:
     for pattern in patterns:
         parsed = codecs.parse(pattern)
         if not parsed.rate and not any(character in pattern for character in "*?["):
-            family = codecs.family(pattern)
+            try:
+                family = _family(pattern)
+            except (UnknownCodec, UnknownRate):
+                raise
+            except (StepFailed, CodecError):
+                found.append(pattern)  # there is such a codec; what is wrong with it, its examination says
+                continue
             if family.rates and family.rates != ("",):
                 found += [f"{family.name}@{rate}" for rate in family.rates]
                 continue
@@ -67,7 +85,11 @@ def installed() -> tuple[list[str], dict[str, str]]:
     points: list[str] = []
     lacking: dict[str, str] = {}
     for name in codecs.families():
-        family = codecs.family(name)
+        try:
+            family = _family(name)
+        except (StepFailed, CodecError):
+            points.append(name)
+            continue
         if reason := why_not(family):
             lacking[name] = reason
         elif family.rates:
@@ -85,15 +107,20 @@ def examine(
         raise BenchmarkError(
             f"{name} is audio that another program decoded: there is no codec to examine. Score it instead."
         )
-    family = codecs.family(name)
-    rate = codecs.parse(codecs.expand(name)[0]).rate
     try:
+        family = _family(name)
+        rate = codecs.parse(codecs.expand(name)[0]).rate
         patient = _build(family, rate, device)
         on_cpu = _build(family, rate, "cpu") if device != "cpu" else None
+    except (UnknownCodec, UnknownRate):
+        raise
     except (WeightsMissing, MissingDependency) as error:
         return Diagnosis(name, (Finding("weights", "unknown", str(error)),))
-    except CodecError as error:
+    except WeightsCorrupt as error:
         return Diagnosis(name, (Finding("weights", "fail", str(error)),))
+    except CodecError as error:
+        # Some codecs run on the CPU alone, and say so: nothing is wrong with them.
+        return Diagnosis(name, (Finding("loading", "fail" if device == "cpu" else "unknown", str(error)),))
     except StepFailed as failed:
         return Diagnosis(name, (_raised("loading", failed),))
     return _examined(name, patient, on_cpu, entries, only)
@@ -106,29 +133,39 @@ def examine_codec(codec: Codec, entries: golden.Golden | None = None, only: Coll
 
 def examine_family(name: str, device: str = "cpu") -> Diagnosis | None:
     """Whether more bits are better, over points of a family; None where it has one bitrate only, or cannot be built."""
-    family = codecs.family(name)
-    specs = [family.describe(rate) for rate in family.rates]
-    indices = rates.chosen([spec.bitrate_kbps for spec in specs])
-    if len(indices) < 2:
-        return None
     try:
+        family = _family(name)
+        specs = [family.describe(rate) for rate in family.rates]
+        indices = rates.chosen([spec.bitrate_kbps for spec in specs])
+        if len(indices) < 2:
+            return None
         points = [_build(family, family.rates[index], device) for index in indices]
     except CodecError:
         return None  # each point that was asked for says so itself
     except StepFailed as failed:
-        return Diagnosis(family.name, (_raised("rates", failed),))
+        return Diagnosis(name, (_raised("rates", failed),))
     return Diagnosis(family.name, tuple(_found("rates", lambda: rates.rates(points))))
 
 
 def diagnose(points: Sequence[str], device: str = "cpu", entries: golden.Golden | None = None) -> Iterable[Diagnosis]:
     """Points one after another, and behind those of a family the family."""
-    families = [codecs.family(name).name for name in points]
+    families = [codecs.parse(name).base for name in points]
     for place, name in enumerate(points):
         yield examine(name, device, entries)
         if families[place] not in families[place + 1 :]:
             family = examine_family(families[place], device)
             if family is not None:
                 yield family
+
+
+def _family(name: str) -> Family:
+    """Raises CodecError, and StepFailed for whatever else the module of an entry point raises."""
+    try:
+        return codecs.family(name)
+    except CodecError:
+        raise
+    except Exception as error:
+        raise StepFailed("its entry point", error) from error
 
 
 def _build(family: Family, rate: str, device: str) -> Patient:
@@ -156,12 +193,23 @@ def _examined(
 
 def _found(check: str, function: Callable[[], Finding | None]) -> list[Finding]:
     try:
-        finding = function()
+        finding = _guarded(function)
     except StepFailed as failed:
         return [_raised(check, failed)]
     except (CodecError, MetricError, Undefined) as error:
         return [Finding(check, "fail", str(error))]
     return [] if finding is None else [finding]
+
+
+def _guarded(function: Callable[[], Finding | None]) -> Finding | None:
+    """What a codec gives may be of no shape that a check can read, or no tensor at all."""
+    try:
+        return function()
+    except (StepFailed, CodecError, MetricError, Undefined):
+        raise
+    except Exception as error:
+        _log.info("where it was raised:", exc_info=True)
+        raise StepFailed("what it gave cannot be read: it", error) from error
 
 
 def _raised(check: str, failed: StepFailed) -> Finding:

@@ -76,8 +76,9 @@ def weights(patient: Patient) -> Finding | None:
         return _declared_weights(patient.family.weights)
     identity = weights_identity(patient)
     if identity:
-        # A model of ours that names no files: shipped, and verified when it is loaded, or a file of the user's own.
-        return Finding("weights", "ok", f"The tensors that were loaded have the fingerprint {identity}.")
+        # A model of ours that names no files: shipped with the package, or a file of the user's own.
+        said = f"The tensors that were loaded have the fingerprint {identity}"
+        return Finding("weights", "ok", f"{said}; a shipped file is verified by loading it, one's own has no checksum.")
     if patient.spec.parameters == 0:
         return None
     return Finding("weights", "unknown", "The codec does not say which weights it loads, so nothing can be compared.")

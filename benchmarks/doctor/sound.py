@@ -137,9 +137,11 @@ def end(patient: Patient) -> Finding:
     last_s = max(patient.frame / spec.sample_rate, 0.01)
     first = reference[-round(last_s * spec.sample_rate) :]
     second = estimate[-round(last_s * spec.decoded_sample_rate) :]
-    change_db = _level_db(second) - _level_db(first)
+    # What happens to the level of all of it is another check's.
+    change_db = _level_db(second) - _level_db(first) - (_level_db(estimate) - _level_db(reference))
+    last_ms = f"{1000 * last_s:.3g} ms"
     said = (
-        f"The last {1000 * last_s:.3g} ms of a clip come back at {change_db:+.1f} dB (at least {END_DB:g} dB expected)"
+        f"Beside the whole clip, its last {last_ms} come back at {change_db:+.1f} dB (at least {END_DB:g} dB expected)"
     )
     right = change_db >= END_DB
     return Finding("end", ok_or_fail(right), said + ("." if right else ": its end is lost."), change_db, f">= {END_DB}")
