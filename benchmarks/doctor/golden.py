@@ -1,6 +1,6 @@
 """Golden tokens: what 0.9 s of the first voice became on the day the codec was known to be right.
 
-    python -m codeczoo.benchmarks.doctor.golden pcm:16 'opus@*'     # makes these anew; without names, all
+    codeczoo doctor pcm:16 'opus@*' --record benchmarks/doctor/golden.json      # makes these of golden.json anew
 
 An entry holds the tokens (or, of packets and of a token a sample, 16 bits of a hash of each packet or of each 20 ms),
 the weights they were made with, and the levels of what was decoded: 8 bands by tenths of a second, whole dB. The input
@@ -17,7 +17,6 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -28,7 +27,6 @@ import numpy as np
 from codeczoo import codecs
 from codeczoo.benchmarks.errors import BenchmarkError
 from codeczoo.codecs import Encoded
-from codeczoo.codecs.availability import why_not
 from codeczoo.codecs.resampling import resample
 from codeczoo.metrics.base import Audio
 from codeczoo.metrics.mel import mel_bands
@@ -69,8 +67,10 @@ def read(path: Path = FILE) -> Golden:
 
 
 def write(entries: Golden, path: Path) -> None:
-    """One line an operating point."""
-    lines = [f"{json.dumps(name)}: {json.dumps(entry, separators=(',', ':'))}" for name, entry in entries.items()]
+    """One line an operating point, in the registry's order."""
+    order = {name: place for place, name in enumerate(codecs.names())}
+    names = sorted(entries, key=lambda name: (order.get(name, len(order)), name))
+    lines = [f"{json.dumps(name)}: {json.dumps(entries[name], separators=(',', ':'))}" for name in names]
     text = f'{{"format": {FORMAT}, "points": {{\n' + ",\n".join(lines) + "\n}}\n"
     path.write_text(text, encoding="utf-8")
 
@@ -205,23 +205,3 @@ def _changed(then: Mapping[str, str], now: Mapping[str, str]) -> str:
     """What is other than it was then, as a sentence."""
     other = [f"{key} {then[key]}, now {now.get(key, 'none')}" for key in then if now.get(key) != then[key]]
     return f" They were made with {'; '.join(other)}." if other else ""
-
-
-def main(patterns: Sequence[str]) -> int:
-    """Make entries anew. Points that cannot run here keep theirs."""
-    entries = dict(read()) if FILE.is_file() else {}
-    wanted = [name for pattern in patterns or ("*",) for name in codecs.expand(pattern)]
-    for name in wanted:
-        family = codecs.family(name)
-        if why_not(family):
-            continue
-        rate = codecs.parse(name).rate
-        entries[name] = entry(Patient(family.build(rate, "cpu"), family, rate))
-        sys.stderr.write(f"{name}\n")
-    order = {name: place for place, name in enumerate(codecs.names())}
-    write(dict(sorted(entries.items(), key=lambda item: order.get(item[0], len(order)))), FILE)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

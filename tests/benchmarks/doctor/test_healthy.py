@@ -32,6 +32,8 @@ def test_no_false_alarm(name: str) -> None:
     assert statuses.pop("golden") in {"ok", "warning"}, diagnosis
     assert set(statuses.values()) == {"ok"}, diagnosis
     assert {"facts", "licence", "bits", "again", "state", "batch", "lengths", "delay", "speed"} <= statuses.keys()
+    if name == wavtokenizer_shipped.NAME:
+        assert {"weights", "tokens", "threads", "precision"} <= statuses.keys()
 
 
 @pytest.mark.parametrize("name", ["opus", "amr-nb", "mp3:16khz"])

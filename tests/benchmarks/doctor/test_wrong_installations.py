@@ -178,6 +178,27 @@ def test_weights_that_are_not_the_ones_behind_the_golden_tokens(tiny: Codec) -> 
     assert "what is decoded is not" in said(quieter, "golden")
 
 
+def test_another_build_or_processor_is_a_warning(tiny: Codec) -> None:
+    """A few tokens decided otherwise; packets that all differ and sound the same."""
+
+    def flipped(encoded: codecs.Encoded) -> codecs.Encoded:
+        codes = encoded.codes[0].clone()
+        codes[:, 40:42] = codes[:, 20:22]
+        return replace(encoded, codes=(codes,))
+
+    def statuses(codec: Codec) -> list[str]:
+        diagnosis = examination.examine_codec(codec, only=("golden",))
+        assert "another processor or build may do that" in said(diagnosis, "golden")
+        return [finding.status for finding in diagnosis.findings]
+
+    assert statuses(wrong.Wrapped(tiny, on_tokens=flipped)) == ["warning"]
+    opus = codecs.load("opus@24kbps")
+    assert statuses(wrong.Wrapped(opus, on_audio=lambda audio: 0.999 * audio)) == ["warning"]
+    # Other packets that sound otherwise are no build's doing.
+    muffled = wrong.Wrapped(opus, on_audio=lambda audio: 0.5 * (audio + audio.roll(8, 2)))
+    assert failed(examination.examine_codec(muffled, only=("golden",))) == {"golden"}
+
+
 def test_codes_one_frame_late(tiny: Codec) -> None:
     diagnosis = examination.examine_codec(wrong.Wrapped(tiny, on_tokens=wrong.one_frame_late), only=("delay", "golden"))
     assert failed(diagnosis) == {"delay", "golden"}
