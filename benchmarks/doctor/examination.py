@@ -229,7 +229,8 @@ def record(points: Sequence[str], diagnoses: Sequence[Diagnosis], path: Path, de
     for name in points:
         family = codecs.family(name)
         try:
-            entries[name] = golden.entry(_build(family, codecs.parse(name).rate, device))
+            patient = _build(family, codecs.parse(name).rate, device)
+            entries[patient.spec.name] = golden.entry(patient)
         except (StepFailed, CodecError) as error:
             raise BenchmarkError(f"{name} cannot be coded ({error}), and {path} was not written.") from error
     golden.write(entries, path)
