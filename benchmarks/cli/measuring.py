@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from codeczoo.benchmarks import records
@@ -13,14 +14,18 @@ from codeczoo.benchmarks.runner import Summary, run
 from .progress import Bar
 
 
-def measure_and_report(request: Request, options: argparse.Namespace) -> int:
-    """Run a request, write its report, say what happened; gives the exit status."""
-    total = sum(1 for clip in request.corpus for point in request.points if point.covers(clip.name))
+def measure_and_report(requests: Sequence[Request], options: argparse.Namespace) -> int:
+    """Run requests of one run folder, write its report, say what happened; gives the exit status."""
+    total = sum(
+        1 for request in requests for clip in request.corpus for point in request.points if point.covers(clip.name)
+    )
+    summary = Summary()
     with Bar(total, unit="pair") as bar:
-        summary = run(request, bar.advance)
-    if not options.no_report and request.metrics:
-        _report(request.out, options)
-    print(_in_words(summary, request), file=sys.stderr)
+        for request in requests:
+            summary.add(run(request, bar.advance))
+    if not options.no_report and requests[0].metrics:
+        _report(requests[0].out, options)
+    print(_in_words(summary, requests[0]), file=sys.stderr)
     return summary.exit_status
 
 
