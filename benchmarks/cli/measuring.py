@@ -31,6 +31,8 @@ def measure_and_report(requests: Sequence[Request], options: argparse.Namespace)
 
 def _report(run_folder: Path, options: argparse.Namespace) -> None:
     from codeczoo.benchmarks import report
+    from codeczoo.benchmarks.report.published_report import suites_of
+    from codeczoo.benchmarks.report.published_report import write as write_published
 
     merged = records.load(run_folder)
     if not any(record["scores"] for record in merged):
@@ -40,6 +42,10 @@ def _report(run_folder: Path, options: argparse.Namespace) -> None:
     table = next((path for path in written if path.suffix == ".md"), None)
     if table is not None:
         print(table.read_text(encoding="utf-8"))
+    for name in suites_of([run_folder]):
+        text, paths = write_published(name, [run_folder], run_folder / "report" / "published", {})
+        print(text)
+        written += paths
     print("\n".join(str(path) for path in written), file=sys.stderr)
 
 

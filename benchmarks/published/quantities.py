@@ -9,6 +9,7 @@ Definitions, with what each paper leaves open, are in results/published/README.m
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -173,6 +174,26 @@ def length_s(row: PublishedRow) -> float:
     if not (text.isascii() and text.isdigit()):
         raise InvalidPublished(f"{row.suite} prints {row.metric!r}; a real-time factor is named rtf_30s.")
     return float(text)
+
+
+_PARTS = {"whole": "whole", "speech": "speech", "music": "music", "audio": "sound"}
+
+
+def item(row: PublishedRow) -> str:
+    """Which part of a measurement a row is of: a codebook's number from 0, `all` of them, a part of one, a length in
+    seconds; empty where there are no parts."""
+    found = quantity(row)
+    if found.kind == "speed":
+        return f"{length_s(row):g}"
+    if found.kind != "tokens":
+        return ""
+    if row.variant == "all codebooks":
+        return "all"
+    if numbered := re.match(r"R?[VF]S?Q-(\d+),", row.variant):
+        return str(int(numbered[1]) - 1)
+    if part := re.search(r"; (\w+) codebook$", row.variant):
+        return _PARTS.get(part[1], part[1])
+    return "whole"
 
 
 def _real_time_factor(row: PublishedRow) -> Quantity:

@@ -98,4 +98,6 @@ def is_of(record: Record, name: str) -> bool:
     if name in (record.get("corpus"), record.get("dataset")):
         return True
     found = of_name(name)
-    return bool(found.dataset) and record.get("dataset") == found.dataset and record["clip"].startswith(found.below)
+    if not found.dataset or record.get("dataset") != found.dataset:
+        return False
+    return record["clip"].startswith(found.below) or record.get("split") == found.below.rstrip("/")

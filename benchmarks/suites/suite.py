@@ -95,8 +95,9 @@ class Suite:
 
 
 def names() -> tuple[str, ...]:
-    """Suites that come with the package."""
-    return tuple(sorted(entry.name.removesuffix(".toml") for entry in _folder() if entry.name.endswith(".toml")))
+    """Suites that come with the package; `-table9` before `-table10`."""
+    found = (entry.name.removesuffix(".toml") for entry in _folder() if entry.name.endswith(".toml"))
+    return tuple(sorted(found, key=lambda name: [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", name)]))
 
 
 def load(name: str) -> Suite:
