@@ -108,8 +108,8 @@ def resolve(
     seed: int = 0,
 ) -> Corpus:
     """The corpus that `text` names. In this order: only clips of `split` and `where` that last `duration_s` (least and
-    most), then `limit` files of them drawn by `seed`, then each cut into stretches of `segment_s`; with `lengths_s`, pieces of `limit` passages that the clips
-    are joined to (passages.py). Raises InvalidCorpus, UnknownSuite."""
+    most), then `limit` files of them drawn by `seed`, then each cut into stretches of `segment_s`; with `lengths_s`,
+    pieces of `limit` passages that the clips are joined to (passages.py). Raises InvalidCorpus, UnknownSuite."""
     if lengths_s is not None and segment_s is not None:
         raise InvalidCorpus("Clips are cut by --segment-s or joined and cut by --lengths-s; give one of the two.")
     conditions = dict(where or {})

@@ -117,7 +117,9 @@ def lasting(corpus: Corpus, least_s: float, most_s: float) -> Corpus:
     """The clips from `least_s` to `most_s` seconds long, by their headers; a file whose header cannot be read is kept,
     so that its own record says what is wrong with it."""
     if not (0 <= least_s <= most_s and math.isfinite(most_s)):
-        raise InvalidCorpus(f"Clips are chosen by a least and a most number of seconds; got {least_s:g} and {most_s:g}.")
+        raise InvalidCorpus(
+            f"Clips are chosen by a least and a most number of seconds; got {least_s:g} and {most_s:g}."
+        )
     lengths_s = array("d", (_length_s(clip) for clip in corpus))
 
     def clips() -> Iterator[Clip]:

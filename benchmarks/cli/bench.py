@@ -24,8 +24,8 @@ may be asked of the same RUN later; what has changed since (a weight file, a cli
 A suite names codecs, metrics and corpus; what is given beside it replaces its part. Codecs and metrics of a suite that
 cannot run here are left out, and said so; those named one by one must be able to run.
 
-Suites named after a paper's table (wavtokenizer-table1, unicodec-table2, taae-table2, ...) measure that table on its own
-data sets, which lie below --data, and report ours beside the printed numbers (codeczoo published).
+Suites named after a paper's table (wavtokenizer-table1, unicodec-table2, taae-table2, ...) measure that table on its
+own data sets, which lie below --data, and report ours beside the printed numbers (codeczoo published).
 """
 
 _EPILOG = """\

@@ -234,9 +234,7 @@ def _suites() -> list[dict[str, Any]]:
     from codeczoo.benchmarks import suites
 
     found = [suites.load(name) for name in suites.names()]
-    return [
-        {"suite": suite.name, "corpus": _corpus_of(suite), "description": suite.description} for suite in found
-    ]
+    return [{"suite": suite.name, "corpus": _corpus_of(suite), "description": suite.description} for suite in found]
 
 
 def _corpus_of(suite: Suite) -> str:

@@ -9,8 +9,8 @@ from . import options as shared
 
 _DESCRIPTION = """\
 Write tables (Markdown, CSV, LaTeX) and plots of quality against bitrate (PNG, PDF, SVG) from the records of one or
-several runs. Everything is computed from the records alone: no audio is read and no model is loaded. Of a run of a suite
-that is named after a paper's table, ours stands beside the printed numbers in RUN/report/published.
+several runs. Everything is computed from the records alone: no audio is read and no model is loaded. Of a run of a
+suite that is named after a paper's table, ours stands beside the printed numbers in RUN/report/published.
 """
 
 _EPILOG = """\

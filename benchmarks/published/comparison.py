@@ -18,10 +18,11 @@ from typing import Literal
 from codeczoo.benchmarks.errors import BenchmarkError
 
 from .ours import Measured, Ours
+from .papers import PaperTable
 from .quantities import Quantity, item, quantity
 from .rows import PublishedRow
 from .sets import of_name
-from .systems import Points, points
+from .systems import REFERENCE, Points, points
 
 Verdict = Literal["beyond", "within", "shown", "absent"]
 
@@ -54,7 +55,7 @@ def label(row: PublishedRow) -> str:
 def compare(rows: Sequence[PublishedRow], ours: Ours, matches: Mapping[str, str]) -> tuple[Pair, ...]:
     """Every row with everything of ours that stands beside it, at least one pair a row.
 
-    `matches` are the user's own: codec -> label of a printed system. Raises BenchmarkError for one of no codec or no row.
+    `matches` are the user's own: codec -> label of a printed system. Raises BenchmarkError for one of no codec or row.
     """
     by_hand = _by_hand(rows, ours, matches)
     known = {(one.codec, one.dataset, one.quantity, one.item): one for one in ours.measured}
@@ -63,9 +64,7 @@ def compare(rows: Sequence[PublishedRow], ours: Ours, matches: Mapping[str, str]
     for row in rows:
         found, where = quantity(row), points(row)
         beside = [codec for codec in measured_codecs if where.covers(codec) or label(row) in by_hand.get(codec, ())]
-        made = [
-            _pair(row, codec, found, where, label(row) in by_hand.get(codec, ()), known, ours) for codec in beside
-        ]
+        made = [_pair(row, codec, found, where, label(row) in by_hand.get(codec, ()), known, ours) for codec in beside]
         pairs += made or [Pair(row, "", None, "absent", _absent(found, where))]
     return tuple(pairs)
 
@@ -87,6 +86,8 @@ def _by_hand(rows: Sequence[PublishedRow], ours: Ours, matches: Mapping[str, str
 def _absent(found: Quantity, where: Points) -> str:
     if found.kind == "none":
         return found.why
+    if where.same == (REFERENCE,):
+        return "the score of the clips themselves was not measured"
     return where.why if not where.patterns else f"not measured: {', '.join(where.patterns)}"
 
 
@@ -180,3 +181,17 @@ def tally(pairs: Iterable[Pair]) -> Mapping[Verdict, int]:
     for pair in pairs:
         counts[pair.verdict] += 1
     return counts
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A table with everything of ours beside it."""
+
+    table: PaperTable
+    ours: Ours
+    pairs: tuple[Pair, ...]
+
+
+def beside(table: PaperTable, ours: Ours, matches: Mapping[str, str]) -> Beside:
+    """Compare. Raises BenchmarkError for a match of nothing."""
+    return Beside(table, ours, compare(table.rows, ours, matches))

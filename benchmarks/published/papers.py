@@ -17,6 +17,18 @@ NAMES = {
     "unicodec": "UniCodec, arXiv 2502.20067",
     "taae": "TAAE, arXiv 2411.19842",
 }
+_SCRIPT = (
+    "Audio: WavTokenizer's script writes 16-bit PCM before it scores, resamples by torchaudio, and cuts both signals "
+    "to the shorter one; here nothing is written, soxr (very high quality) resamples, and the estimate is cut to the "
+    "reference."
+)
+AUDIO: dict[str, str] = {
+    "wavtokenizer": _SCRIPT,
+    "unicodec": f"{_SCRIPT} UniCodec does not describe its own, and repeats WavTokenizer's rows.",
+    "taae": "Audio: how it was resampled is not said; the data set is at 16 kHz already. TAAE itself is given clips at "
+    "-20 LUFS by its authors' code.",
+}
+"""Paper -> what is known of how its scores were made, against ours."""
 _TITLES: dict[str, str] = {
     "wavtokenizer-table1": "Reconstruction of speech",
     "wavtokenizer-table2": "Reconstruction as listeners judge it",

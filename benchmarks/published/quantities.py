@@ -41,19 +41,18 @@ class Quantity:
     absent: tuple[str, ...] = ()
 
 
-_SCRIPT = "the authors' script writes 16-bit PCM first and resamples by torchaudio, here nothing is written and soxr is"
 _UTMOS = Quantity(
     "UTMOS", "score", True, ("utmos",), True, parts=("fs:16000",), absent=("sha256:absent",),
-    left_open=f"UTMOS: the UTMOS22 strong learner in both; {_SCRIPT} used.",
+    left_open="UTMOS: the UTMOS22 strong learner in both.",
 )  # fmt: skip
 _PESQ_WB = Quantity(
     "PESQ", "score", True, ("pesq_wb", "pesq_nb"), True, parts=("fs:16000", "mode:wb"),
-    left_open="PESQ: wide band at 16 kHz, by the authors' script (the paper does not say); that script takes PESQ's error codes "
-    f"(-1 and below) into the mean, here such clips are undefined; {_SCRIPT} used.",
+    left_open="PESQ: wide band at 16 kHz, by WavTokenizer's script (no paper says); that script takes PESQ's error "
+    "codes (-1 and below) into the mean, here such clips are undefined.",
 )  # fmt: skip
 _STOI = Quantity(
     "STOI", "score", True, ("stoi",), True, parts=("resampler:pystoi",),
-    left_open="STOI: pystoi at the codec's rate in the authors' script, at 16 kHz here; below 1e-4 apart.",
+    left_open="STOI: pystoi at the codec's rate in WavTokenizer's script, at 16 kHz here; less than 1e-4 apart.",
 )  # fmt: skip
 _F1 = Quantity(
     "F1", "score", True, ("vuv_f1", "vuv_f1_yin"), True, parts=("crepe:full", "voiced:0.21"),
@@ -95,13 +94,13 @@ _OF: dict[tuple[str, str], Quantity] = {
     ("taae", "stft_distance"): Quantity(
         "STFT distance", "score", False, ("stft_distance_taae", "stft_distance"), True,
         parts=("fs:16000", "n_fft:2048", "hop:512", "convergence+ln_l1"),
-        left_open="STFT distance: log-L1 plus spectral convergence (appendix D); logarithm and floor are not stated and "
-        "are auraloss' here.",
+        left_open="STFT distance: log-L1 plus spectral convergence (appendix D); logarithm and floor are not stated "
+        "and are auraloss' here.",
     ),
     ("taae", "pesq"): Quantity(
         "PESQ", "score", True, ("pesq_nb", "pesq_wb"), False,
-        "the paper does not state the mode; its figures are far above wide-band ones of the same codec (UniCodec prints "
-        "1.90 for TAAE where this paper prints 3.09)",
+        "the paper does not state the mode; its figures are far above wide-band ones of the same codec (UniCodec "
+        "prints 1.90 for TAAE where this paper prints 3.09)",
     ),
     ("taae", "stoi"): Quantity(
         "STOI", "score", True, ("stoi",), True, parts=("resampler:pystoi",),
@@ -128,8 +127,8 @@ _OF: dict[tuple[str, str], Quantity] = {
     ),
     ("taae", "normalized_entropy"): Quantity(
         "Normalized entropy", "tokens", True, ("normalised_entropy",), True,
-        left_open="Normalized entropy: of how often entries occur in these clips, over log2 of the entries, not corrected; "
-        "fewer tokens give less.",
+        left_open="Normalized entropy: of how often entries occur in these clips, over log2 of the entries, not "
+        "corrected; fewer tokens give less.",
     ),
     ("taae", "huffman_bps"): Quantity(
         "Huffman (bps)", "tokens", False, ("huffman_bps",), True,
@@ -199,6 +198,6 @@ def item(row: PublishedRow) -> str:
 def _real_time_factor(row: PublishedRow) -> Quantity:
     return Quantity(
         f"RTF ({length_s(row):g} s)", "speed", False, ("rtf",), False,
-        f"timed on {_GPU[row.paper]} over 1000 clips that are not named, and whether it is encoding, decoding or both is "
-        "not said; ours is both, on the machine of the run",
+        f"timed on {_GPU[row.paper]} over 1000 clips that are not named, and whether it is encoding, decoding or both "
+        "is not said; ours is both, on the machine of the run",
     )  # fmt: skip

@@ -64,7 +64,8 @@ SETS: dict[str, PublishedSet] = {
     "magnatagatune": PublishedSet("MTT", "music", "magnatagatune", why_not=_SEVERAL),
     "irmas": PublishedSet("IRMAS", "music", "irmas", why_not=_SEVERAL),
     "medley_solos_db": PublishedSet(
-        "MS-DB", "music", "medley-solos-db", left_open="MS-DB: the papers cite MUSDB18 for it, which has no such labels."
+        "MS-DB", "music", "medley-solos-db",
+        left_open="MS-DB: the papers cite MUSDB18 for it, which has no such labels.",
     ),
     "esc50": PublishedSet("ESC50", "sound", "esc-50"),
     "us8k": PublishedSet("US8K", "sound", "urbansound8k"),

@@ -132,7 +132,9 @@ def _wavtokenizer(row: PublishedRow) -> Points:
     recipe = _ABLATIONS.get(row.variant) or _ABLATIONS.get(row.variant.partition(", 585")[0])
     if recipe and not row.variant.startswith("codebook 4096, window 3"):
         extra = " (with crops of 1 s)" if row.variant.endswith("windows") else ""
-        return Points(why=f"no checkpoint is published; `codeczoo train {recipe}`{extra} trains it, --match names it here")
+        return Points(
+            why=f"no checkpoint is published; `codeczoo train {recipe}`{extra} trains it, --match names it here"
+        )
     if row.metric == "accuracy":
         speech = SETS[row.dataset].domain == "speech"
         return Points(near=_SPEECH if speech else _MUSIC, why=_WHICH)

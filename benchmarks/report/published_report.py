@@ -10,6 +10,7 @@ from codeczoo.benchmarks.errors import InvalidRun
 from codeczoo.benchmarks.probes.probe_records import PROBES_FILE
 from codeczoo.benchmarks.published import ours as measured_here
 from codeczoo.benchmarks.published import papers
+from codeczoo.benchmarks.published.comparison import beside
 from codeczoo.benchmarks.published.ours import Ours
 from codeczoo.benchmarks.published.papers import PaperTable
 from codeczoo.benchmarks.published.quantities import quantity
@@ -77,7 +78,7 @@ def write(
 ) -> tuple[str, list[Path]]:
     """The table as Markdown, and the files written (none without `out`). Raises InvalidPublished, InvalidRun."""
     table = papers.load(name)
-    found = published_table.beside(table, gather(table, runs, jobs), matches)
+    found = beside(table, gather(table, runs, jobs), matches)
     made = published_table.render(found)
     text = writers.markdown(made)
     if out is None:

@@ -7,47 +7,27 @@ compared, stands below the table as sentences. `csv_text` has a line a pair, wit
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from codeczoo.benchmarks.published import ours as measured_here
-from codeczoo.benchmarks.published.comparison import Pair, compare, label, tally
-from codeczoo.benchmarks.published.ours import Measured, Operating, Ours
+from codeczoo.benchmarks.published.comparison import Beside, Pair, label
+from codeczoo.benchmarks.published.ours import Measured, Operating
 from codeczoo.benchmarks.published.papers import PaperTable
 from codeczoo.benchmarks.published.quantities import Quantity, item, quantity
 from codeczoo.benchmarks.published.rows import PublishedRow
-from codeczoo.benchmarks.published.sets import CLIPS, of_name
-from codeczoo.benchmarks.published.systems import REFERENCE, points
+from codeczoo.benchmarks.published.sets import of_name
+from codeczoo.benchmarks.published.systems import REFERENCE
 
 from .columns import kbps_text, rate_text
-from .notes import listed
+from .published_notes import BEYOND, SHOWN, UNLIMITED, clips_text, notes_of, set_notes, value_text
 from .table import NOTHING, Section, Table, TextCell
 from .tidy import as_csv, number
 
-BEYOND = "≠"
-SHOWN = "◇"
 OURS = "(ours)"
-UNLIMITED = "unlimited"
 
 Cells = tuple[TextCell, ...]
 Column = tuple[str, str, str]
 """(data set where these stand side by side, printed metric, part)."""
-_DECIMALS_MORE = 1
-"""Ours is printed with one digit more than the paper's at most."""
-
-
-@dataclass(frozen=True)
-class Beside:
-    """A table with everything of ours beside it."""
-
-    table: PaperTable
-    ours: Ours
-    pairs: tuple[Pair, ...]
-
-
-def beside(table: PaperTable, ours: Ours, matches: Mapping[str, str]) -> Beside:
-    """Compare; raises BenchmarkError for a match of nothing."""
-    return Beside(table, ours, compare(table.rows, ours, matches))
 
 
 def render(of: Beside) -> Table:
@@ -56,8 +36,10 @@ def render(of: Beside) -> Table:
     head = ("System", "kbps", "Nq", "tokens/s", *(_head(of.table, column) for column in columns))
     head = (*head, "clips") if not of.table.wide else head
     sections = [_section(of, dataset, columns) for dataset in ([""] if of.table.wide else of.table.sets)]
-    sections += [_own(of, corpus, found, columns) for corpus, found in measured_here.own_scores(of.ours.measured).items()]
-    return Table(of.table.caption, head, 1, tuple(sections), tuple(_notes(of)))
+    sections += [
+        _own(of, corpus, found, columns) for corpus, found in measured_here.own_scores(of.ours.measured).items()
+    ]
+    return Table(of.table.caption, head, 1, tuple(sections), tuple(notes_of(of)))
 
 
 def _columns(table: PaperTable) -> tuple[Column, ...]:
@@ -109,16 +91,24 @@ def _section(of: Beside, dataset: str, columns: Sequence[Column]) -> Section:
         alone = _alone(of, codec, dataset, columns) if codec not in placed else None
         if alone is not None:
             rows.append(alone)
-    return Section("all" if table.wide else of_name(dataset).title, tuple(rows), tuple(_set_notes(of, dataset)))
+    named = dataset or "speed" in table.kinds
+    return Section(
+        of_name(dataset).title if named and not table.wide else "all", tuple(rows), tuple(set_notes(of, dataset))
+    )
 
 
 def _printed(table: PaperTable, members: Sequence[Pair], columns: Sequence[Column]) -> Cells:
     first = members[0].row
     name = label(first).partition("; ")[0] if table.wide and item(first) else label(first)
     values = {_column(table, pair.row): pair.row for pair in members}
-    cells = [TextCell(name), *_facts(Operating(first.kbps, first.codebooks, first.tokens_per_second))]
+    rate, books, tokens = (TextCell(NOTHING if value is None else f"{value:g}") for value in _facts_of(first))
+    cells = [TextCell(name), rate, books, tokens]
     cells += [_printed_cell(values.get(column)) for column in columns]
     return tuple(cells) if table.wide else (*cells, TextCell(NOTHING))
+
+
+def _facts_of(row: PublishedRow) -> tuple[float | None, int | None, float | None]:
+    return row.kbps, row.codebooks, row.tokens_per_second
 
 
 def _printed_cell(row: PublishedRow | None) -> TextCell:
@@ -152,30 +142,14 @@ def _measured(of: Beside, codec: str, members: Sequence[Pair], columns: Sequence
             cells.append(TextCell(NOTHING))
             continue
         mark = {"beyond": BEYOND, "shown": SHOWN}.get(pair.verdict, "")
-        cells.append(TextCell(_text(pair.measured, pair.row), mark=mark))
+        cells.append(TextCell(value_text(pair.measured, pair.row), mark=mark))
     clips = [pair.measured.n for pair in members if pair.measured is not None and pair.measured.n]
-    return tuple(cells) if of.table.wide else (*cells, TextCell(_clips(clips)))
+    return tuple(cells) if of.table.wide else (*cells, TextCell(clips_text(clips)))
 
 
 def _name(codec: str) -> TextCell:
     """How a line of ours begins; a reader of LaTeX, where names are not set apart, sees whose it is as well."""
     return TextCell(codec, mark=OURS, is_name=codec != REFERENCE)
-
-
-def _clips(counts: Sequence[int]) -> str:
-    if not counts:
-        return NOTHING
-    return str(counts[0]) if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
-
-
-def _text(one: Measured, row: PublishedRow) -> str:
-    if math.isinf(one.value):
-        return UNLIMITED
-    decimals = min(row.decimals + (_DECIMALS_MORE if row.decimals < 3 else 0), 5)
-    text = f"{one.value / row.factor:.{decimals}f}"
-    if one.interval is not None:
-        text += f" ± {(one.interval[1] - one.interval[0]) / 2 / row.factor:.{decimals}f}"
-    return text
 
 
 def _alone(of: Beside, codec: str, dataset: str, columns: Sequence[Column]) -> Cells | None:
@@ -203,17 +177,17 @@ def _line(of: Beside, codec: str, found: Sequence[Measured], columns: Sequence[C
     for column in columns:
         row = _rows_of(of.table, column)[0]
         where = quantity(row)
-        one = _best(found, where, "" if bare else column[0], item(row))
+        one = _best(found, where, row.dataset if of.table.wide and not bare else "", item(row))
         if one is None:
             cells.append(TextCell(NOTHING))
             continue
         other = not where.same or one.quantity != where.ours[0]
-        cells.append(TextCell(_text(one, row), mark=SHOWN if other else ""))
+        cells.append(TextCell(value_text(one, row), mark=SHOWN if other else ""))
         clips.append(one.n)
     if all(cell.text == NOTHING for cell in cells):
         return None
     start = (_name(codec), *_facts(of.ours.codecs.get(codec, Operating())))
-    return (*start, *cells) if of.table.wide else (*start, *cells, TextCell(_clips([n for n in clips if n])))
+    return (*start, *cells) if of.table.wide else (*start, *cells, TextCell(clips_text([n for n in clips if n])))
 
 
 def _best(found: Sequence[Measured], where: Quantity, dataset: str, part: str) -> Measured | None:
@@ -222,126 +196,6 @@ def _best(found: Sequence[Measured], where: Quantity, dataset: str, part: str) -
             if one.quantity == name and one.item == part and (not dataset or one.dataset == dataset):
                 return one
     return None
-
-
-def _set_notes(of: Beside, dataset: str) -> list[str]:
-    """What differs in the clips."""
-    notes: list[str] = []
-    for name in of.table.sets if of.table.wide else (dataset,):
-        found = of_name(name)
-        if found.left_open:
-            notes.append(found.left_open)
-        ours = {one.n + one.lost for one in of.ours.measured if one.dataset == name and one.n}
-        printed = CLIPS.get((of.table.paper, name))
-        if ours and "score" in of.table.kinds | {"tokens"}:
-            had = _clips(sorted(ours))
-            stated = "how many the paper measured is not said" if printed is None else f"the paper measured {printed}"
-            notes.append(f"Clips of {found.title}: ours {had}, {stated}.")
-    return notes
-
-
-def _notes(of: Beside) -> list[str]:
-    counts = tally(of.pairs)
-    notes = [_verdict_note(of, counts)]
-    if any(of.ours.measured):
-        notes.append(
-            f"{BEYOND} the printed number, as far as it is rounded, lies outside our 95 % interval (± is half of it, by "
-            "bootstrap over speakers or clips; where there are no clips behind a number: ours does not round to it). "
-            f"{SHOWN} shown, not compared: the reason is below. Over the paper's very clips even a difference within the "
-            "interval has a cause in the protocol."
-        )
-    notes += _protocol(of)
-    notes += _grouped(of, "shown", lambda codecs, metrics, reason: f"{SHOWN} {listed(codecs)}, {metrics}: {reason}.")
-    notes += _other_definitions(of)
-    notes += _missing(of)
-    notes += of.ours.notes
-    said: dict[str, dict[str, None]] = {}
-    for one in of.ours.measured:
-        if one.note:
-            said.setdefault(one.note, {})[one.codec] = None
-    notes += [f"{listed(codecs)}: {note}." for note, codecs in said.items()]
-    misprints = {f"{label(row)}: {row.note}" for row in of.table.rows if row.note and "=" not in row.note}
-    if misprints:
-        notes.append(f"Of the print: {'; '.join(sorted(misprints))}.")
-    return notes
-
-
-def _verdict_note(of: Beside, counts: Mapping[str, int]) -> str:
-    compared = counts["beyond"] + counts["within"]
-    if not of.ours.measured:
-        return "Published numbers alone: no run was named, or it holds nothing that this table prints."
-    if not compared:
-        return "No number of ours can be compared with a printed one; the reasons are below."
-    text = f"Of {compared} numbers that can be compared {counts['beyond']} lie beyond the interval"
-    far = [pair for pair in of.pairs if pair.verdict == "beyond"][:8]
-    named = [
-        f"{label(pair.row)} {quantity(pair.row).label} {pair.row.printed}, ours {_short(pair)}" for pair in far
-    ]
-    more = ", ..." if counts["beyond"] > len(far) else ""
-    return f"{text}: {'; '.join(named)}{more}." if named else f"{text}."
-
-
-def _short(pair: Pair) -> str:
-    assert pair.measured is not None
-    return _text(pair.measured, pair.row).partition(" ±")[0]
-
-
-def _protocol(of: Beside) -> list[str]:
-    """What each column leaves open, where ours has numbers by the same definition; and the identities of ours."""
-    there = {one.quantity for one in of.ours.measured}
-    columns = [found for found in dict.fromkeys(map(quantity, of.table.rows)) if there.intersection(found.ours)]
-    notes = [found.left_open for found in columns if found.same and found.left_open and found.ours[0] in there]
-    used = {
-        text
-        for one in of.ours.measured
-        for named in one.identities
-        if (text := of.ours.identities.get(named))
-    }
-    return notes + [f"Ours: `{text}`." for text in sorted(used)]
-
-
-def _grouped(of: Beside, verdict: str, sentence: Callable[[list[str], str, str], str]) -> list[str]:
-    """Pairs of one verdict by reason, codecs and metrics named once."""
-    by_reason: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
-    for pair in of.pairs:
-        if pair.verdict == verdict:
-            codecs, metrics = by_reason.setdefault(pair.reason, ({}, {}))
-            codecs[pair.codec] = None
-            metrics[quantity(pair.row).label] = None
-    return [sentence(list(codecs), ", ".join(metrics), reason) for reason, (codecs, metrics) in by_reason.items()]
-
-
-def _other_definitions(of: Beside) -> list[str]:
-    """Of lines of ours that stand below no printed one: which of their columns are of another definition."""
-    said = {pair.measured.quantity for pair in of.pairs if pair.measured is not None}
-    notes: dict[str, None] = {}
-    for found in dict.fromkeys(map(quantity, of.table.rows)):
-        if found.kind != "score":
-            continue
-        first = found.ours[0] if found.same else ""
-        there = {one.quantity for one in of.ours.measured if one.quantity in found.ours}
-        shown = next((name for name in found.ours if name in there), "")
-        if shown and shown != first and shown not in said:
-            why = found.why or f"the printed number is by the definition of {first}"
-            notes[f"{SHOWN} {found.label} of ours is {shown}: {why}."] = None
-    return list(notes)
-
-
-def _missing(of: Beside) -> list[str]:
-    """Systems without anything of ours, by reason; what was merely not measured is one sentence."""
-    by_reason: dict[str, dict[str, None]] = {}
-    not_measured: dict[str, None] = {}
-    for pair in of.pairs:
-        if pair.verdict == "absent" and not pair.codec:
-            patterns = points(pair.row).patterns if quantity(pair.row).kind != "none" else ()
-            if patterns:
-                not_measured |= dict.fromkeys(pattern for pattern in patterns if pattern != REFERENCE)
-            else:
-                by_reason.setdefault(pair.reason, {})[label(pair.row)] = None
-    notes = [f"{', '.join(systems)}: {reason}." for reason, systems in by_reason.items()]
-    if not_measured and of.ours.measured:
-        notes.append(f"In the table, and not measured on its clips: {listed(not_measured)}.")
-    return notes
 
 
 _CSV_HEAD = (

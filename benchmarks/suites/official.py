@@ -33,8 +33,8 @@ def data_folder(given: Path | None) -> Path | None:
 def resolve_all(
     suite: Suite, data: Path | None, limit: int | None = None, seed: int | None = None
 ) -> tuple[Corpus, ...]:
-    """The clips of each data set of the suite, in its order; `limit` and `seed` replace the suite's. Raises InvalidCorpus
-    that names everything that is missing, where to get it and where to put it."""
+    """The clips of each data set of the suite, in its order; `limit` and `seed` replace the suite's. Raises
+    InvalidCorpus that names everything that is missing, where to get it and where to put it."""
     found: list[Corpus] = []
     missing: list[SuiteCorpus] = []
     for wanted in suite.corpora:
