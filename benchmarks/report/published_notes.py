@@ -16,6 +16,7 @@ from codeczoo.benchmarks.published.sets import CLIPS, of_name
 from codeczoo.benchmarks.published.systems import REFERENCE, points
 
 from .notes import listed
+from .table import NOTHING
 
 BEYOND = "≠"
 SHOWN = "◇"

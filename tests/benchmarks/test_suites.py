@@ -101,14 +101,20 @@ def test_a_wrong_file_gets_a_sentence(tmp_path: Path, old: str, new: str, senten
 def test_unknown_suites() -> None:
     with pytest.raises(UnknownSuite, match="Nearest: speech"):
         suites.load("speach")
-    with pytest.raises(UnknownSuite, match="There are demo, length, music, sound, speech"):
+    with pytest.raises(UnknownSuite, match="There are demo, length, music, sound, speech, taae-table2, "):
         suites.load("../qqqq")
     with pytest.raises(UnknownSuite, match="does not exist"):
         suites.load("nowhere/mine.toml")
 
 
 def test_the_built_in_suites() -> None:
-    assert suites.names() == ("demo", "length", "music", "sound", "speech")
+    tables = {
+        "wavtokenizer": (1, 3, 5, 6, 7, 8, 9),
+        "unicodec": (2, 3, 5, 8, 9),
+        "taae": (2, 9, 10, 11),
+    }
+    of_papers = [f"{paper}-table{number}" for paper in sorted(tables) for number in tables[paper]]
+    assert suites.names() == ("demo", "length", "music", "sound", "speech", *of_papers)
     for name in suites.names():
         suite = suites.load(name)
         assert suite.name == name
