@@ -54,6 +54,12 @@ def set_notes(of: Beside, dataset: str) -> list[str]:
             had = clips_text(sorted(ours))
             stated = "how many the paper measured is not said" if printed is None else f"the paper measured {printed}"
             notes.append(f"Clips of {found.title}: ours {had}, {stated}.")
+        notes += [
+            f"{listed([one.codec])}, {one.quantity}: {one.lost} of {one.n + one.lost} clips of {found.title} have no "
+            "value and are not in the mean."
+            for one in of.ours.measured
+            if one.dataset == name and one.lost
+        ]
     return notes
 
 

@@ -337,3 +337,14 @@ def test_latex_escapes_the_marks(run_of: Write, tmp_path: Path) -> None:
     assert r"$\neq$" in text
     assert r"$\diamond$" in text
     assert not any(mark in text for mark in "≠◇")
+
+
+def test_lost_clips_are_named(run_of: Write, tmp_path: Path) -> None:
+    run = run_of({"stoi": 0.9391})
+    run_of({}, clips=2, below="test-clean/x/", undefined={"stoi": "silent"})
+    text, _ = write("wavtokenizer-table1", [run], None, {})
+    assert (
+        "`encodec:24khz@6kbps`, stoi: 2 of 42 clips of LibriTTS test-clean have no value and are not in the mean."
+        in text
+    )
+    assert "ours 42, the paper measured 4837" in text

@@ -1,4 +1,4 @@
-"""Suites named after the papers' tables: what they name agrees with the printed rows, and they run on official folders."""
+"""Suites named after the papers' tables: they agree with the printed rows, and run on data sets as these unpack."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import soundfile
 
 from codeczoo import codecs
 from codeczoo.benchmarks import corpora, suites
@@ -212,8 +213,8 @@ def test_tokens_beside_the_published_ones(demo_audio: Path, codeczoo: Cli, tmp_p
     folder.mkdir(parents=True)
     clips = sorted(demo_audio.rglob("*.wav"), key=lambda path: (path.stat().st_size, path.name))[:2]
     for number, clip in enumerate(clips):
-        samples, rate = __import__("soundfile").read(clip, dtype="float32")
-        __import__("soundfile").write(folder / f"7-8-{number:04}.flac", samples, rate)
+        samples, rate = soundfile.read(clip, dtype="float32")
+        soundfile.write(folder / f"7-8-{number:04}.flac", samples, rate)
     out = tmp_path / "t9"
     command = ("bench", "--suite", "taae-table9", "--data", tmp_path, "--workers", "0", "--threads", "1")
     status, text, err = codeczoo(*command, "--codecs", "wavtokenizer:tiny-speech-216", "--out", out)
