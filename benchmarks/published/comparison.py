@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from codeczoo.benchmarks.errors import BenchmarkError
+from codeczoo.benchmarks.statistics.sample_size import LEAST_CLUSTERS
 
 from .ours import Measured, Ours
 from .papers import PaperTable
@@ -38,6 +39,8 @@ class Pair:
     verdict: Verdict
     reason: str
     """Why the two are not compared, or why there is nothing of ours; empty where they are."""
+    by_hand: bool = False
+    """Whether the user set the two side by side."""
 
     @property
     def difference(self) -> float | None:
@@ -111,11 +114,11 @@ def _pair(
         or of_name(row.dataset).why_not
         or _other_identity(found, measured, ours)
         or _not_printed(row, measured)
+        or _without_interval(found, measured)
     )
     if reason:
-        return Pair(row, codec, measured, "shown", reason)
-    verdict = _verdict(row, found, measured)
-    return Pair(row, codec, measured, verdict, "" if verdict != "shown" else "no interval is known of ours")
+        return Pair(row, codec, measured, "shown", reason, by_hand)
+    return Pair(row, codec, measured, _verdict(row, found, measured), "", by_hand)
 
 
 def _other_definition(found: Quantity, measured: Measured) -> str:
@@ -162,13 +165,22 @@ def _not_printed(row: PublishedRow, measured: Measured) -> str:
     return ""
 
 
+def _without_interval(found: Quantity, measured: Measured) -> str:
+    if found.kind in ("fact", "reach"):
+        return ""
+    if measured.interval is None:
+        return "no interval is known of ours"
+    if measured.independent is not None and measured.independent < LEAST_CLUSTERS:
+        return f"an interval over fewer than {LEAST_CLUSTERS} speakers or clips decides nothing"
+    return ""
+
+
 def _verdict(row: PublishedRow, found: Quantity, measured: Measured) -> Verdict:
     assert row.value is not None
     if found.kind in ("fact", "reach"):
         same = measured.value == row.value or abs(measured.value - row.value) <= row.rounding * (1 + 1e-9)
         return "within" if same else "beyond"
-    if measured.interval is None:
-        return "shown"
+    assert measured.interval is not None
     low, high = measured.interval
     # The last digit was rounded; the margin is a billionth, for sums of binary fractions.
     margin = row.rounding * (1 + 1e-9)

@@ -55,6 +55,8 @@ class Measured:
     """Short hashes, of metrics."""
     note: str = ""
     """What must be said of it."""
+    independent: int | None = None
+    """Speakers, or clips where these are not known, that the interval was drawn over; None where not counted."""
 
 
 @dataclass(frozen=True)
@@ -134,14 +136,13 @@ def _summarised(members: Sequence[Record], dataset: str, names: Sequence[str], o
 def _of_cell(row: Row, cell: Cell | None, dataset: str, name: str) -> Measured | None:
     if cell is None or cell.mean is None:
         return None
-    interval, note = cell.interval, ""
+    interval, note, independent = cell.interval, "", len(set(cell.clusters))
     if interval is None and cell.n > 1:
         # Clips of one speaker, or one passage: what is asked is whether these clips give the printed number.
-        interval = mean_interval(cell.values.tolist(), range(cell.n))
+        interval, independent = mean_interval(cell.values.tolist(), range(cell.n)), cell.n
         note = "one speaker, so that the interval is over clips"
-    # The reference's own scores do not carry an identity of their own; they are of the run's metric.
     lost = sum(cell.undefined.values()) + sum(cell.failed.values()) + cell.missing
-    return Measured(row.codec, dataset, name, cell.mean, interval, cell.n, lost, "", cell.identities, note)
+    return Measured(row.codec, dataset, name, cell.mean, interval, cell.n, lost, "", cell.identities, note, independent)
 
 
 def _operating(record: Record) -> Operating:
@@ -205,7 +206,7 @@ def of_probes(run: Path, sets: Sequence[str], ours: Ours) -> None:
         ours.measured.append(
             Measured(
                 result.features, by_task[result.task], result.mode, result.mean, result.interval,
-                result.test_clips, result.failed, "", frozenset(), note,
+                result.test_clips, result.failed, "", frozenset(), note, result.test_groups,
             )
         )  # fmt: skip
     if others:

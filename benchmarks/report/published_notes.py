@@ -68,6 +68,8 @@ def notes_of(of: Beside) -> list[str]:
     notes = [_verdict_note(of, counts)]
     if of.ours.measured:
         notes.append(_legend(of.ours))
+    by_hand = {(pair.codec, label(pair.row)): None for pair in of.pairs if pair.by_hand}
+    notes += [f"{listed([codec])} stands below {system} because --match says so." for codec, system in by_hand]
     notes += _protocol(of)
     notes += _grouped(of, "shown", lambda codecs, metrics, reason: f"{SHOWN} {listed(codecs)}, {metrics}: {reason}.")
     notes += _other_definitions(of)

@@ -190,7 +190,7 @@ def test_the_clips_own_score_stands_below_ground_truth(run_of: Write, tmp_path: 
     own = hashlib.sha256(text.encode()).hexdigest()[:8]
     described = {"schema": 1, "invocations": [{"metrics": {"utmos": text}}]}
     run = run_of(
-        {"utmos": 3.04}, reference_scores={"utmos": 4.0562}, identities={"utmos": own}, described=described, clips=8
+        {"utmos": 3.04}, reference_scores={"utmos": 4.0562}, identities={"utmos": own}, described=described, clips=24
     )
     found = {line["system"]: line for line in pairs_of(run, tmp_path)}
     assert named != own
@@ -228,6 +228,8 @@ def test_ours_by_hand(run_of: Write, tmp_path: Path) -> None:
     assert [(line["kbps"], line["verdict"]) for line in found] == [("6", "within"), ("3", "beyond")]
     ablation = pairs_of(run, tmp_path, "wavtokenizer-table5", **{"decoded:vocos@6kbps": "*codebook 16384"})
     assert [line["variant"] for line in ablation] == ["codebook 16384"]
+    text, _ = write("wavtokenizer-table5", [run], None, {"decoded:vocos@6kbps": "*codebook 16384"})
+    assert "`decoded:vocos@6kbps` stands below WavTokenizer, codebook 16384 because --match says so." in text
     with pytest.raises(BenchmarkError, match="--match names mine, which was not measured; measured were: decoded"):
         write("wavtokenizer-table1", [run], None, {"mine": "Vocos"})
     with pytest.raises(
@@ -244,6 +246,12 @@ def test_one_speaker_and_one_clip(run_of: Write, tmp_path: Path) -> None:
     assert line["verdict"] == "within"
     text, _ = write("wavtokenizer-table1", [run], None, {})
     assert "`encodec:24khz@6kbps`: one speaker, so that the interval is over clips." in text
+    few = run_of({"stoi": 0.5}, clips=4, name="few")
+    (line,) = pairs_of(few, tmp_path)
+    assert (line["verdict"], line["reason"]) == (
+        "shown",
+        "an interval over fewer than 6 speakers or clips decides nothing",
+    )
     single = run_of({"stoi": 0.5}, clips=1, name="single", **lj)
     (line,) = pairs_of(single, tmp_path)
     assert (line["verdict"], line["reason"], line["ci_low"]) == ("shown", "no interval is known of ours", "")
