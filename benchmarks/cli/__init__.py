@@ -37,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
         prog="codeczoo", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     made.add_argument("--version", action="store_true", help="print the version and exit")
-    made.add_argument("--verbose", action="store_true", help="say more about what is going on")
+    made.add_argument("-v", "--verbose", action="store_true", help="say more about what is going on")
     verbs = made.add_subparsers(title="verbs", metavar="VERB")
     for module in _VERBS:
         module.add_verbs(verbs)

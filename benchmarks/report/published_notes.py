@@ -159,6 +159,14 @@ def _other_definitions(of: Beside) -> list[str]:
     return [f"{SHOWN} {', '.join(labels)} {text}." for text, labels in notes.items()]
 
 
+def _whose(pair: Pair) -> str:
+    """What a reason is of: a column, a system, or one row of it."""
+    found = quantity(pair.row)
+    if found.kind == "none":
+        return found.label
+    return pair.row.system if "adapter" in pair.reason else label(pair.row)
+
+
 def _missing(of: Beside) -> list[str]:
     """Systems without anything of ours, by reason; what was merely not measured is one sentence."""
     by_reason: dict[str, dict[str, None]] = {}
@@ -169,8 +177,7 @@ def _missing(of: Beside) -> list[str]:
             if patterns:
                 not_measured |= dict.fromkeys(pattern for pattern in patterns if pattern != REFERENCE)
             else:
-                whole = not points(pair.row).patterns and "adapter" in pair.reason
-                by_reason.setdefault(pair.reason, {})[pair.row.system if whole else label(pair.row)] = None
+                by_reason.setdefault(pair.reason, {})[_whose(pair)] = None
     notes = [f"{', '.join(systems)}: {reason}." for reason, systems in by_reason.items()]
     if not_measured and of.ours.measured:
         notes.append(f"In the table, and not measured on its clips: {listed(not_measured)}.")
