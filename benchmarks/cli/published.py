@@ -10,8 +10,9 @@ Print a table of a codec's paper; with runs, what was measured there below each 
 lies beyond our 95 % interval is marked; what is not the same (clips, metric, checkpoint) is shown and not compared, and
 the reason is said. Without a table, list those there are.
 
-A run is a folder of codeczoo bench or probe; for receptive fields the JSON of codeczoo info NAME --measure --json. A
-run of a suite that is named after a table has its report there already (RUN/report/published).
+A run is a folder of codeczoo bench or probe; for receptive fields the JSON of codeczoo info NAME --measure --json; for
+real-time factors native_speed.json as well. A run of a suite that is named after a table has its report there already
+(RUN/report/published).
 """
 
 _EPILOG = """\

@@ -28,7 +28,7 @@ from codeczoo.metrics import names as metric_names
 from codeczoo.metrics.registry import metric
 
 from .sets import is_of
-from .systems import REFERENCE
+from .systems import NATIVE_SPEED, REFERENCE
 
 OWN = "\0own"
 """Stands for the clips of a run that are of none of the table's data sets."""
@@ -214,12 +214,36 @@ def of_probes(run: Path, sets: Sequence[str], ours: Ours) -> None:
         ours.notes.append(f"Probes of {named} have no column in this table and are left out.")
 
 
+def _json(file: Path, what: str) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InvalidRun(f"{file} is not the JSON of {what}: {error}.") from error
+
+
+def of_native_speed(file: Path, ours: Ours) -> None:
+    """`native_speed.json` of codeczoo.benchmarks.native_speed: encoding and decoding of models of published size with
+    random weights, the least of several runs. Raises InvalidRun."""
+    what = "python -m codeczoo.benchmarks.native_speed"
+    figures = _json(file, what)
+    try:
+        device, found = str(figures["device"]), [
+            (f"{NATIVE_SPEED}{row['model']}", float(row["seconds"]), float(row["real_time_factor"]), row["parameters"])
+            for row in figures["rows"]
+        ]  # fmt: skip
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidRun(f"{file} is not the JSON of {what}.") from error
+    for codec, seconds, factor, parameters in found:
+        if codec not in ours.codecs:
+            ours.codecs[codec] = Operating()
+            ours.measured.append(Measured(codec, "", "parameters", float(parameters)))
+        note = f"on {device}, random weights"
+        ours.measured.append(Measured(codec, "", "rtf", factor, item=f"{seconds:g}", note=note))
+
+
 def of_reach(file: Path, ours: Ours) -> None:
     """What `codeczoo info NAME --measure --json` printed. Raises InvalidRun."""
-    try:
-        facts = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InvalidRun(f"{file} is not the JSON that codeczoo info NAME --measure --json prints: {error}.") from error
+    facts = _json(file, "codeczoo info NAME --measure --json")
     name = facts.get("codec") or facts.get("family") if isinstance(facts, dict) else None
     if not isinstance(name, str):
         raise InvalidRun(f"{file} names no codec; codeczoo info NAME --measure --json prints what is wanted here.")

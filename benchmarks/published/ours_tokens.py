@@ -1,13 +1,12 @@
 """Kept tokens in the terms of a published table: use of codebooks and of their parts, Huffman-coded bitrates.
 
-Over several data sets together (UniCodec's Table 9, whole codebook) the counts are added; with a domain given to the
-codec these are of several operating points, each on its own set.
+Over several data sets together (UniCodec's Table 9, whole codebook) the counts are added. Where the codec is told the
+domain these are of three operating points, each on its own set, and named `unicodec:base@speech+music+sound`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from codeczoo.benchmarks.records import Record
@@ -74,10 +73,10 @@ def _together(found: Sequence[CodecTokens], name: str) -> list[Measured]:
     by_family: dict[str, list[CodecTokens]] = {}
     for of in told:
         by_family.setdefault(of.codec.rpartition("@")[0], []).append(of)
-    for members in by_family.values():
-        for of in _counted(members, members[0].codec, name, len(parts)):
-            made = [one for one in made if one.codec != of.codec]
-            made.append(replace(of, note="each set by the point of its own domain"))
+    for family, members in by_family.items():
+        # A point that is told one domain says nothing of the three sets together.
+        made = [one for one in made if one.codec not in {f"{family}@{domain}" for domain in DOMAINS}]
+        made += _counted(members, f"{family}@{TOGETHER.join(DOMAINS)}", name, len(parts))
     return made
 
 

@@ -128,7 +128,7 @@ _OF: dict[tuple[str, str], Quantity] = {
     ("taae", "normalized_entropy"): Quantity(
         "Normalized entropy", "tokens", True, ("normalised_entropy",), True,
         left_open="Normalized entropy: of how often entries occur in these clips, over log2 of the entries, not "
-        "corrected; fewer tokens give less.",
+        "corrected; fewer tokens give less. Of codecs that the paper does not print it is the first codebook's.",
     ),
     ("taae", "huffman_bps"): Quantity(
         "Huffman (bps)", "tokens", False, ("huffman_bps",), True,

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from .rows import PublishedRow
 from .sets import SETS
 
+NATIVE_SPEED = "native_speed:"
+"""Begins the names of models that codeczoo.benchmarks.native_speed timed: random weights, no operating point."""
 REFERENCE = "Reference"
 """Stands for the clips themselves, which the papers call ground truth."""
 
@@ -103,7 +105,7 @@ def _taae(row: PublishedRow) -> Points:
     if row.variant.startswith("latent 12.5 Hz"):
         return Points(why="no checkpoint with a latent of 12.5 Hz is published")
     if row.kbps is None:
-        return Points(("taae:speech-16k@*", "taae:speech-16k-base@*"))
+        return Points(("taae:speech-16k@*", "taae:speech-16k-base@*", f"{NATIVE_SPEED}taae"))
     return Points((f"taae:speech-16k-base@{_TAAE_RATES[row.kbps]}",))
 
 
@@ -147,24 +149,23 @@ def _wavtokenizer_of_unicodec(row: PublishedRow) -> Points:
     if row.variant == "speech" and row.table in (3, 7):
         # These rows repeat those of WavTokenizer's own table.
         return Points(("wavtokenizer:small-320",))
-    near = {"speech": _SPEECH, "music/audio": _MUSIC}.get(row.variant, (*_SPEECH, *_MUSIC))
+    timed = (*_SPEECH, *_MUSIC, f"{NATIVE_SPEED}wavtokenizer")
+    near = {"speech": _SPEECH, "music/audio": _MUSIC}.get(row.variant, timed)
     return Points(near=near, why=_WHICH)
 
 
-_DOMAIN_OF = {"speech": "speech", "music": "music", "audio": "sound", "sound": "sound"}
+_TOLD = ("speech", "music", "sound", "speech+music+sound")
+"""What UniCodec may be told of its clips; the last is of three points, each on its own set."""
 
 
 def _unicodec(row: PublishedRow) -> Points:
     if row.variant.startswith("w. domain id"):
         domain = SETS[row.dataset].domain
-        # Over all sets together each was coded with its own domain.
-        return Points((f"unicodec:base@{_DOMAIN_OF[domain]}",) if domain else tuple(
-            f"unicodec:base@{name}" for name in ("speech", "music", "sound")
-        ))  # fmt: skip
+        return Points(tuple(f"unicodec:base@{name}" for name in ((domain,) if domain else _TOLD)))
     if row.variant and not row.variant.startswith("w/o domain id"):
         return Points(why="no checkpoint of this ablation is published")
     if not row.variant and row.table == 8:
-        return Points(("unicodec:base", "unicodec:base@*"))
+        return Points(("unicodec:base", "unicodec:base@*", f"{NATIVE_SPEED}unicodec"))
     return Points(("unicodec:base",))
 
 

@@ -37,9 +37,12 @@ def gather(table: PaperTable, runs: Sequence[Path], jobs: int = 1) -> Ours:
 
 def _of_run(table: PaperTable, run: Path, ours: Ours, jobs: int) -> None:
     if run.suffix == ".json":
-        if "reach" not in table.kinds:
+        if "reach" in table.kinds:
+            measured_here.of_reach(run, ours)
+        elif "speed" in table.kinds:
+            measured_here.of_native_speed(run, ours)
+        else:
             raise InvalidRun(f"{table.name} is not read from {run}; name a run folder.")
-        measured_here.of_reach(run, ours)
         return
     if "probe" in table.kinds and _has_probes(run):
         measured_here.of_probes(run, table.sets, ours)

@@ -1,7 +1,7 @@
 """Ours beside the published numbers, in the layout of the paper: each printed system, below it what was measured here.
 
 Marks: `≠` beyond the interval, `◇` shown and not compared. What differs in the protocol, and why a number is not
-compared, stands below the table as sentences. `csv_text` has a line a pair, with everything.
+compared, stands below the table as sentences. `csv_text` has everything, a line a number of ours.
 """
 
 from __future__ import annotations
@@ -205,19 +205,40 @@ _CSV_HEAD = (
 
 
 def csv_text(of: Beside) -> str:
-    """A line a pair; values in our units (fractions, seconds, bit/s, counts), `printed` as the paper has it."""
+    """A line a pair, then a line for each of ours that stands beside nothing (without a system, verdict `alone`); values
+    in our units (fractions, seconds, bit/s, counts), `printed` as the paper has it."""
     lines: list[tuple[str, ...]] = [_CSV_HEAD]
     for pair in of.pairs:
         row, one = pair.row, pair.measured
-        low, high = (one.interval if one is not None else None) or (None, None)
         lines.append(
             (
                 *(row.suite, row.dataset, row.system, row.variant),
                 *map(number, (row.kbps, row.codebooks, row.tokens_per_second)),
                 *(row.metric, row.printed, row.unit, number(row.value), pair.codec),
-                *("" if one is None else one.quantity, "" if one is None else number(one.value)),
-                *map(number, (low, high, None if one is None else one.n or None, pair.difference)),
-                *(pair.verdict, pair.reason),
+                *_of_ours(one),
+                *(number(pair.difference), pair.verdict, pair.reason),
             )
         )
+    placed = {id(pair.measured) for pair in of.pairs}
+    for one in of.ours.measured:
+        if id(one) not in placed:
+            own = one.dataset.startswith(measured_here.OWN)
+            clips = f"clips of {one.dataset.removeprefix(measured_here.OWN)}, which is none of the table's sets"
+            facts = of.ours.codecs.get(one.codec, Operating())
+            lines.append(
+                (
+                    *(of.table.name, "" if own else one.dataset, "", one.item),
+                    *map(number, (facts.kbps, facts.codebooks, facts.tokens_per_second)),
+                    *("", "", "", "", one.codec),
+                    *_of_ours(one),
+                    *("", "alone", clips if own else "the table prints no such system or column"),
+                )
+            )
     return as_csv(lines)
+
+
+def _of_ours(one: Measured | None) -> tuple[str, ...]:
+    if one is None:
+        return ("",) * 5
+    low, high = one.interval or (None, None)
+    return (one.quantity, *map(number, (one.value, low, high, one.n or None)))

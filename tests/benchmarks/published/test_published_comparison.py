@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from codeczoo import metrics
@@ -18,10 +19,13 @@ from codeczoo.benchmarks.errors import BenchmarkError, InvalidPublished, Invalid
 from codeczoo.benchmarks.protocol import metric_identity_hash
 from codeczoo.benchmarks.published.comparison import Pair, compare, tally
 from codeczoo.benchmarks.published.ours import Measured, Operating, Ours, of_reach
+from codeczoo.benchmarks.published.ours_tokens import of_tokens
 from codeczoo.benchmarks.published.papers import load
 from codeczoo.benchmarks.published.systems import REFERENCE
 from codeczoo.benchmarks.report.published_report import suites_of, write
 from codeczoo.benchmarks.statistics.bootstrap import mean_interval
+from codeczoo.benchmarks.token_corpus import CodecTokens
+from codeczoo.metrics.token_counts import TokenCounts
 
 PRINTED = {"pesq_wb": 2.7202, "stoi": 0.9391, "vuv_f1": 0.9527}
 """Encodec at 6 kbps on LibriTTS test-clean in WavTokenizer's Table 1."""
@@ -69,10 +73,10 @@ def run_of(tmp_path: Path, made: SimpleNamespace) -> Write:
 
 
 def pairs_of(run: Path, tmp_path: Path, table: str = "wavtokenizer-table1", **matches: str) -> list[dict[str, str]]:
-    """Lines of the CSV that hold something of ours, as programs read them."""
+    """Lines of the CSV where something of ours stands beside a printed number, as programs read them."""
     write(table, [run], tmp_path / "out", matches)
     lines = csv.DictReader(io.StringIO((tmp_path / "out" / f"{table}.csv").read_text(encoding="utf-8")))
-    return [line for line in lines if line["mean"]]
+    return [line for line in lines if line["mean"] and line["system"]]
 
 
 def test_within_and_beyond(run_of: Write, tmp_path: Path) -> None:
@@ -203,6 +207,10 @@ def test_other_clips_are_shown_apart(run_of: Write, tmp_path: Path) -> None:
     assert pairs_of(run, tmp_path) == []
     text, _ = write("wavtokenizer-table1", [run], None, {})
     assert "### ours, on other clips: mine" in text
+    lines = csv.DictReader(io.StringIO((tmp_path / "out" / "wavtokenizer-table1.csv").read_text(encoding="utf-8")))
+    alone = [line for line in lines if line["verdict"] == "alone"]
+    assert {line["our_metric"] for line in alone} == set(PRINTED)
+    assert {line["reason"] for line in alone} == {"clips of mine, which is none of the table's sets"}
     assert "nothing here is compared with it" in text
     assert "≠ |" not in text
     assert "No number of ours can be compared" in text
@@ -356,3 +364,60 @@ def test_lost_clips_are_named(run_of: Write, tmp_path: Path) -> None:
         in text
     )
     assert "ours 42, the paper measured 4837" in text
+
+
+def test_models_of_published_size_stand_beside_the_printed_speed(tmp_path: Path) -> None:
+    rows = [{"model": "taae", "seconds": 30.0, "real_time_factor": 0.0021, "parameters": 953_319_756}]
+    file = tmp_path / "native_speed.json"
+    file.write_text(json.dumps({"device": "NVIDIA H100", "rows": rows}), encoding="utf-8")
+    found = {line["metric"]: line for line in pairs_of(file, tmp_path, "taae-table10")}
+    assert {line["system"] for line in found.values()} == {"TAAE"}
+    assert (found["rtf_30s"]["mean"], found["rtf_30s"]["verdict"]) == ("0.0021", "shown")
+    # 953 M, printed as 950: the paper rounds more coarsely than its digits say.
+    assert found["params_m"]["verdict"] == "beyond"
+    text, _ = write("taae-table10", [file], None, {})
+    assert "`native_speed:taae`: on NVIDIA H100, random weights." in text
+    for wrong in ("[]", "{}", "no", '{"device": "x", "rows": [{}]}'):
+        file.write_text(wrong, encoding="utf-8")
+        with pytest.raises(InvalidRun, match=r"is not the JSON of python -m codeczoo\.benchmarks\.native_speed"):
+            write("taae-table10", [file], None, {})
+    with pytest.raises(InvalidRun, match="name a run folder"):
+        write("wavtokenizer-table1", [file], None, {})
+
+
+def counted(codec: str, group: str, codes: list[int]) -> CodecTokens:
+    counts = TokenCounts(8)
+    counts.add(np.array(codes))
+    parts = (("speech", 0, 2), ("music", 2, 4), ("sound", 4, 8))
+    return CodecTokens(codec, group, (counts,), 1.0, 1, 0, parts)
+
+
+def test_use_of_a_codebook_and_of_its_parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """UniCodec's Table 9: a part on its own set; the whole over all three, where the codec that is told the domain is a
+    codec of its own on each set."""
+    sets = ("libritts-test-clean", "musdb-test", "audioset-eval")
+    codes = {"libritts-test-clean": [0, 1, 1], "musdb-test": [2, 0], "audioset-eval": [4, 5, 6]}
+    found = [counted("unicodec:base", name, codes[name]) for name in sets]
+    for domain, name in zip(("speech", "music", "sound"), sets, strict=True):
+        found += [counted(f"unicodec:base@{domain}", of, [3] if of == name else [7]) for of in sets]
+    monkeypatch.setattr("codeczoo.benchmarks.published.ours_tokens.sources", lambda run, group_of: ())
+    monkeypatch.setattr("codeczoo.benchmarks.published.ours_tokens.gather", lambda of, jobs: tuple(found))
+    ours = Ours()
+    table = load("unicodec-table9")
+    of_tokens(tmp_path, table.sets, ours)
+    values = {
+        (pair.row.variant, pair.codec): pair.measured.value
+        for pair in compare(table.rows, ours, {})
+        if pair.measured is not None
+    }
+    assert values == {
+        ("w/o domain id; whole codebook", "unicodec:base"): 6 / 8,
+        ("w/o domain id; speech codebook", "unicodec:base"): 1.0,
+        ("w/o domain id; music codebook", "unicodec:base"): 0.5,
+        ("w/o domain id; audio codebook", "unicodec:base"): 0.75,
+        # Entry 3 alone, on each set by the point of its own domain; entry 7 is of points on other sets.
+        ("w. domain id; whole codebook", "unicodec:base@speech+music+sound"): 1 / 8,
+        ("w. domain id; speech codebook", "unicodec:base@speech"): 0.0,
+        ("w. domain id; music codebook", "unicodec:base@music"): 0.5,
+        ("w. domain id; audio codebook", "unicodec:base@sound"): 0.0,
+    }

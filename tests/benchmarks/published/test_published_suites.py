@@ -175,7 +175,9 @@ def test_from_the_suite_to_the_papers_table(data: Path, codeczoo: Cli, tmp_path:
     status, text, _ = codeczoo("published", "wavtokenizer-table1", out, "--match", "opus@6kbps=Encodec")
     assert status == 0
     written = (out / "report" / "published" / "wavtokenizer-table1.csv").read_text(encoding="utf-8")
-    lines = [line for line in csv.DictReader(written.splitlines()) if line["codec"] == "opus@6kbps"]
+    every = list(csv.DictReader(written.splitlines()))
+    assert [line["verdict"] for line in every if line["codec"] == "g722@64kbps"] == ["alone"] * 3
+    lines = [line for line in every if line["codec"] == "opus@6kbps"]
     assert {line["system"] for line in lines} == {"Encodec"}
     of_clips = {line["dataset"]: line["clips"] for line in lines if line["mean"]}
     assert of_clips == {"libritts-test-clean": "4", "libritts-test-other": "1", "ljspeech": "2"}
