@@ -33,7 +33,7 @@ examples:
   codeczoo bench --suite demo --out runs/demo
   codeczoo bench --codecs 'opus@*' encodec:24khz@6kbps --corpus my/clips --metrics pesq_wb stoi --out runs/mine
   codeczoo bench --suite speech --corpus librispeech:/data/LibriSpeech --split test-clean --limit 200 --out runs/ls
-  codeczoo bench --suite wavtokenizer-table1 --data /data --codecs mine.safetensors --out runs/t1
+  codeczoo bench --suite wavtokenizer-table1 --data /data --codecs wavtokenizer:my.safetensors --out runs/t1
   codeczoo bench --suite length --corpus librispeech:/data/LibriSpeech --codecs opus@12kbps lyra:v2@6kbps --workers 0 \\
       --out runs/length
   codeczoo bench --codecs mimi:24khz@8q decoded:out/mine@1.1kbps --corpus my/clips --metrics stoi --out runs/mine

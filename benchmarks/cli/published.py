@@ -20,7 +20,7 @@ examples:
   codeczoo published                                          the tables
   codeczoo published wavtokenizer-table1                      one of them, as printed
   codeczoo published wavtokenizer-table1 runs/t1              ours beside it
-  codeczoo published unicodec-table3 runs/t3 --match 'decoded:out/vocos@6kbps=Encodec'
+  codeczoo published unicodec-table3 runs/t3 --match 'decoded:out/vocos@6kbps=BigCodec'
   codeczoo published wavtokenizer-table5 runs/t5 --match 'wavtokenizer:mine.safetensors=*codebook 16384'
   codeczoo info taae:speech-16k --measure --json > reach.json && codeczoo published taae-table11 reach.json
 """
@@ -41,7 +41,8 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         action="append",
         default=[],
         metavar="CODEC=SYSTEM",
-        help="set this codec of ours beside a printed system (its name as printed by this command, or a pattern)",
+        help="set this codec of ours beside a printed system: its name as this command prints it, with or without its "
+        "rate (Vocos@3kbps), or a pattern",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: first RUN/report/published)")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes that count tokens (default 1)")

@@ -66,23 +66,39 @@ def compare(rows: Sequence[PublishedRow], ours: Ours, matches: Mapping[str, str]
     pairs: list[Pair] = []
     for row in rows:
         found, where = quantity(row), points(row)
-        beside = [codec for codec in measured_codecs if where.covers(codec) or label(row) in by_hand.get(codec, ())]
-        made = [_pair(row, codec, found, where, label(row) in by_hand.get(codec, ()), known, ours) for codec in beside]
+        made = [
+            _pair(row, codec, found, where, row in by_hand.get(codec, ()), known, ours)
+            for codec in measured_codecs
+            if where.covers(codec) or row in by_hand.get(codec, ())
+        ]
         pairs += made or [Pair(row, "", None, "absent", _absent(found, where))]
     return tuple(pairs)
 
 
-def _by_hand(rows: Sequence[PublishedRow], ours: Ours, matches: Mapping[str, str]) -> dict[str, list[str]]:
-    labels = list(dict.fromkeys(label(row) for row in rows))
-    found: dict[str, list[str]] = {}
+def with_rate(row: PublishedRow) -> str:
+    """`Vocos@6kbps`: what tells a system's rows apart."""
+    if row.kbps is not None:
+        return f"{label(row)}@{row.kbps:g}kbps"
+    return label(row) if row.tokens_per_second is None else f"{label(row)}@{row.tokens_per_second:g}"
+
+
+def _by_hand(
+    rows: Sequence[PublishedRow], ours: Ours, matches: Mapping[str, str]
+) -> dict[str, frozenset[PublishedRow]]:
+    found: dict[str, frozenset[PublishedRow]] = {}
     for codec, wanted in matches.items():
         if codec not in ours.codecs:
             known = ", ".join(ours.codecs) or "none"
             raise BenchmarkError(f"--match names {codec}, which was not measured; measured were: {known}.")
-        named = [text for text in labels if text == wanted] or fnmatch.filter(labels, wanted)
+        named = [row for row in rows if wanted in (label(row), with_rate(row))] or [
+            row
+            for row in rows
+            if fnmatch.fnmatchcase(label(row), wanted) or fnmatch.fnmatchcase(with_rate(row), wanted)
+        ]
         if not named:
-            raise BenchmarkError(f"--match names {wanted!r}; the systems of this table are: {'; '.join(labels)}.")
-        found[codec] = named
+            there = "; ".join(dict.fromkeys(map(with_rate, rows)))
+            raise BenchmarkError(f"--match names {wanted!r}; the systems of this table are: {there}.")
+        found[codec] = frozenset(named)
     return found
 
 

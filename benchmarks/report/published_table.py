@@ -205,8 +205,8 @@ _CSV_HEAD = (
 
 
 def csv_text(of: Beside) -> str:
-    """A line a pair, then a line for each of ours that stands beside nothing (without a system, verdict `alone`); values
-    in our units (fractions, seconds, bit/s, counts), `printed` as the paper has it."""
+    """A line a pair, then a line for each of ours that stands beside nothing (without a system, verdict `alone`).
+    Values are in our units (fractions, seconds, bit/s, counts), `printed` is as the paper has it."""
     lines: list[tuple[str, ...]] = [_CSV_HEAD]
     for pair in of.pairs:
         row, one = pair.row, pair.measured

@@ -177,6 +177,15 @@ def test_an_identity_decides_not_a_name(run_of: Write, tmp_path: Path) -> None:
     assert "is not the printed definition (mode:wb)" in line["reason"]
 
 
+def test_a_mean_over_two_identities_is_not_compared(run_of: Write, tmp_path: Path) -> None:
+    run_of({"stoi": 0.9391}, clips=10)
+    run = run_of({"stoi": 0.9391}, clips=10, below="test-clean/x/", identities={"stoi": "0badc0de"})
+    (line,) = pairs_of(run, tmp_path)
+    assert line["verdict"] == "shown"
+    both = ", ".join(sorted(("0badc0de", hash_of("stoi"))))
+    assert line["reason"] == f"stoi was computed under several identities: {both}"
+
+
 def test_utmos_without_its_checkpoint_is_not_utmos() -> None:
     rows = [row for row in load("wavtokenizer-table1").rows if row.system == "Ground Truth"][:1]
     for sha, verdict in (("absent", "shown"), ("3f0c", "within")):
@@ -234,6 +243,8 @@ def test_ours_by_hand(run_of: Write, tmp_path: Path) -> None:
     assert pairs_of(run, tmp_path) == []
     found = pairs_of(run, tmp_path, **{"decoded:vocos@6kbps": "Vocos"})
     assert [(line["kbps"], line["verdict"]) for line in found] == [("6", "within"), ("3", "beyond")]
+    one_rate = pairs_of(run, tmp_path, **{"decoded:vocos@6kbps": "Vocos@3kbps"})
+    assert [line["kbps"] for line in one_rate] == ["3"]
     ablation = pairs_of(run, tmp_path, "wavtokenizer-table5", **{"decoded:vocos@6kbps": "*codebook 16384"})
     assert [line["variant"] for line in ablation] == ["codebook 16384"]
     text, _ = write("wavtokenizer-table5", [run], None, {"decoded:vocos@6kbps": "*codebook 16384"})
@@ -241,7 +252,7 @@ def test_ours_by_hand(run_of: Write, tmp_path: Path) -> None:
     with pytest.raises(BenchmarkError, match="--match names mine, which was not measured; measured were: decoded"):
         write("wavtokenizer-table1", [run], None, {"mine": "Vocos"})
     with pytest.raises(
-        BenchmarkError, match="--match names 'Vocoss'; the systems of this table are: Ground Truth; DAC"
+        BenchmarkError, match="--match names 'Vocoss'; the systems of this table are: Ground Truth; DAC@9kbps; "
     ):
         write("wavtokenizer-table1", [run], None, {"decoded:vocos@6kbps": "Vocoss"})
 
