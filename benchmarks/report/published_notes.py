@@ -50,7 +50,7 @@ def set_notes(of: Beside, dataset: str) -> list[str]:
             notes.append(found.left_open)
         ours = {one.n + one.lost for one in of.ours.measured if one.dataset == name and one.n}
         printed = CLIPS.get((of.table.paper, name))
-        if ours and "score" in of.table.kinds | {"tokens"}:
+        if ours and of.table.kinds & {"score", "tokens"}:
             had = clips_text(sorted(ours))
             stated = "how many the paper measured is not said" if printed is None else f"the paper measured {printed}"
             notes.append(f"Clips of {found.title}: ours {had}, {stated}.")

@@ -251,6 +251,7 @@ def test_tokens_beside_the_published_ones(demo_audio: Path, codeczoo: Cli, tmp_p
     assert f"{entropy:.3f}" in cells
     assert f"{huffman_bits(counts.tolist()) / seconds:.1f}" in cells
     assert cells[-1] == "2"
+    assert "Clips of LibriSpeech train-clean-360: ours 2, the paper measured 104140." in text
 
 
 @pytest.mark.parametrize(
