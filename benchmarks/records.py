@@ -44,6 +44,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from . import collector
 from .errors import InvalidRun
 
 SCHEMA = 1
@@ -115,30 +116,37 @@ def merge(records: Iterable[Record]) -> dict[Key, Record]:
     return merged
 
 
+_TEXTS = (
+    "codec", "codec_fingerprint", "corpus", "clip", "clip_sha256", "domain", "dataset", "speaker", "label", "split",
+)  # fmt: skip
 _ALIKE = ("codec_facts", "identities", "undefined", "failed", "clipped")
 """Fields that are the same in most records of a codec."""
+_OWN = ("scores", "reference_scores", "bits", "timing", "scoring_s")
+"""Fields that differ between records, under the same names."""
 
 
 def _shared(lines: Iterable[Record]) -> Iterator[Record]:
-    """The records with equal parts and equal texts held once: a third of the memory of a large run."""
+    """The records with equal parts, names and texts held once: a third of the memory of a large run."""
     parts: dict[tuple[str, str], Any] = {}
     texts: dict[str, str] = {}
+    layouts: dict[tuple[str, ...], tuple[str, ...]] = {}
 
-    def once(value: Any) -> Any:
-        return texts.setdefault(value, value) if isinstance(value, str) else value
+    def named_alike(part: Record) -> Record:
+        names = tuple(part)
+        return dict(zip(layouts.setdefault(names, names), part.values(), strict=True))
 
     for record in lines:
-        slim: Record = {}
-        for name, value in record.items():
-            if isinstance(value, dict):
-                if name in _ALIKE:
-                    known = parts.setdefault((name, record["codec"]), value)
-                    if known == value:
-                        slim[once(name)] = known
-                        continue
-                value = {once(inner): once(own) for inner, own in value.items()}
-            slim[once(name)] = once(value)
-        yield slim
+        for name in _TEXTS:
+            if (text := record.get(name)) is not None:
+                record[name] = texts.setdefault(text, text)
+        for name in _ALIKE:
+            if (part := record.get(name)) is not None:
+                known = parts.setdefault((name, record["codec"]), part)
+                record[name] = known if known == part else named_alike(part)
+        for name in _OWN:
+            if (part := record.get(name)) is not None:
+                record[name] = named_alike(part)
+        yield named_alike(record)
 
 
 def load(path: Path) -> list[Record]:
@@ -151,4 +159,5 @@ def load(path: Path) -> list[Record]:
             file = path / f"{RECORDS_FILE}.gz"
     if not file.is_file():
         raise InvalidRun(f"{path} holds no records ({RECORDS_FILE}). A run folder is made by `codeczoo bench`.")
-    return list(merge(_shared(read_lines(file))).values())
+    with collector.paused():
+        return list(merge(_shared(read_lines(file))).values())

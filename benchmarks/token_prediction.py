@@ -1,8 +1,8 @@
 """How well a codec's tokens are predicted from those before them, on clips that the predictor has not learnt from.
 
 Clips of a run have three sides, by speaker where speakers are known (all clips of one on one side), the same for every
-codec: a fifth is held out, an eighth of the rest is for validation, the others are learnt from. What the held-out
-tokens cost a model is the number:
+codec: a fifth is held out, an eighth of the rest is for validation, the others are learnt from, and of three speakers
+or more no side is empty. What the held-out tokens cost a model is the number:
 
     n-gram         of rising order (`codeczoo.metrics.token_ngram`). Order 1 knows how often each token occurs, and
                    nothing of what came before. Nothing has to be chosen, so it learns from the validation clips too.
@@ -83,14 +83,15 @@ class _Sides:
     held_out: list[_Clip]
 
 
-def is_held_out(cluster: str, share: float = HELD_OUT) -> bool:
-    """Whether clips of this speaker are held out: a matter of the name alone, so the same for every codec and run."""
-    return _fraction(cluster, 0) < share
+def held_out_of(clusters: Iterable[str], share: float = HELD_OUT) -> frozenset[str]:
+    """The speakers whose clips are held out: a matter of names alone, so the same for every codec. At least one, and
+    never so many that a side has none of three speakers; none of one."""
+    return _share_of(clusters, share, byte=0, others=2)
 
 
-def is_validation(cluster: str, share: float = VALIDATION) -> bool:
-    """Whether clips of this speaker, if they are not held out, are for validation."""
-    return _fraction(cluster, 8) < share
+def validation_of(clusters: Iterable[str], share: float = VALIDATION) -> frozenset[str]:
+    """Of the speakers that are not held out, those whose clips are for validation: at least one of two, never all."""
+    return _share_of(clusters, share, byte=8, others=1)
 
 
 def predict(of: CodecSources, models: Sequence[str] = MODELS, orders: Sequence[int] = ORDERS) -> tuple[Prediction, ...]:
@@ -123,20 +124,21 @@ def predict(of: CodecSources, models: Sequence[str] = MODELS, orders: Sequence[i
 def predict_all(
     found: Sequence[CodecSources], models: Sequence[str], jobs: int = 1, done: Callable[[str], None] = lambda name: None
 ) -> tuple[tuple[Prediction, ...], dict[tuple[str, str], str]]:
-    """Predictions of many, in as many processes, in their order; and why there are none of a (group, codec). `done` is
-    told of each codec. Raises BenchmarkError."""
+    """Predictions of many, in as many processes, in their order; and why some or all of a (group, codec) are missing.
+    `done` is told of each codec. Raises BenchmarkError."""
     predicted: list[Prediction] = []
     left_out: dict[tuple[str, str], str] = {}
-    for of, made in zip(found, _each(found, models, jobs), strict=True):
-        if isinstance(made, str):
-            left_out[of.group, of.codec] = made
-        else:
-            predicted += made
+    for of, (made, reason) in zip(found, _each(found, models, jobs), strict=True):
+        predicted += made
+        if reason:
+            left_out[of.group, of.codec] = reason
         done(of.codec)
     return tuple(predicted), left_out
 
 
-def _each(found: Sequence[CodecSources], models: Sequence[str], jobs: int) -> Iterable[tuple[Prediction, ...] | str]:
+def _each(
+    found: Sequence[CodecSources], models: Sequence[str], jobs: int
+) -> Iterable[tuple[tuple[Prediction, ...], str]]:
     if jobs == 1 or len(found) == 1:
         return (_predict_or_reason(of, models) for of in found)
     from joblib import Parallel, delayed
@@ -145,11 +147,18 @@ def _each(found: Sequence[CodecSources], models: Sequence[str], jobs: int) -> It
     return made
 
 
-def _predict_or_reason(of: CodecSources, models: Sequence[str]) -> tuple[Prediction, ...] | str:
-    try:
-        return predict(of, models)
-    except Undefined as reason:
-        return f"not predicted: {reason}"
+def _predict_or_reason(of: CodecSources, models: Sequence[str]) -> tuple[tuple[Prediction, ...], str]:
+    """What could be predicted, and why the rest could not."""
+    made: list[Prediction] = []
+    reasons: dict[str, list[str]] = {}
+    for model in models:
+        try:
+            made += predict(of, [model])
+        except Undefined as reason:
+            reasons.setdefault(str(reason), []).append(model)
+    if not made:
+        return (), "; ".join(f"not predicted: {reason}" for reason in reasons)
+    return tuple(made), "; ".join(f"not predicted by {' or '.join(names)}: {why}" for why, names in reasons.items())
 
 
 def _prediction(
@@ -182,14 +191,17 @@ def _prediction(
 
 
 def _sides(of: CodecSources) -> _Sides:
-    sides = _Sides([], [], [])
-    for clip in _read(of):
-        if is_held_out(clip.cluster):
-            sides.held_out.append(clip)
-        else:
-            (sides.validation if is_validation(clip.cluster) else sides.learnt).append(clip)
-    for name, clips in (("learn from", sides.learnt), ("hold out", sides.held_out)):
-        if not clips:
+    clips = list(_read(of))
+    clusters = {clip.cluster for clip in clips}
+    held_out = held_out_of(clusters)
+    validation = validation_of(clusters - held_out)
+    sides = _Sides(
+        learnt=[clip for clip in clips if clip.cluster not in held_out | validation],
+        validation=[clip for clip in clips if clip.cluster in validation],
+        held_out=[clip for clip in clips if clip.cluster in held_out],
+    )
+    for name, found in (("learn from", sides.learnt), ("hold out", sides.held_out)):
+        if not found:
             raise Undefined(f"no clips to {name}: too few speakers or clips")
     return sides
 
@@ -210,6 +222,14 @@ def _codes(clips: Iterable[_Clip]) -> list[list[NDArray[np.int64]]]:
 
 def _tokens(clips: Iterable[_Clip]) -> int:
     return sum(len(row) for clip in clips for row in clip.codes)
+
+
+def _share_of(clusters: Iterable[str], share: float, byte: int, others: int) -> frozenset[str]:
+    fractions = {name: _fraction(name, byte) for name in clusters}
+    most = len(fractions) - max(min(others, len(fractions) - 1), 1)
+    wanted = sum(fraction < share for fraction in fractions.values())
+    number = max(min(max(wanted, 1), most), 0)
+    return frozenset(sorted(fractions, key=fractions.__getitem__)[:number])
 
 
 def _fraction(name: str, byte: int) -> float:

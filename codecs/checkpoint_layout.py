@@ -1,4 +1,5 @@
-"""What a checkpoint's tensors are held against: the shapes and names of the model that they are to become.
+"""What a checkpoint's tensors are held against: the shapes and names of the model that they are to become; and how a
+model is written.
 
 Used by every native model. Whatever does not fit is an error that names the file and the tensor.
 """
@@ -6,20 +7,25 @@ Used by every native model. Whatever does not fit is an error that names the fil
 from __future__ import annotations
 
 import hashlib
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, Generic, NoReturn, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from .checkpoint import write_tensors
 from .errors import WeightsCorrupt
+from .fingerprint import sha256_of
 from .layers.convolution import ConvTranspose1d
 from .layers.seanet import SeanetConfig
 from .layers.vocos import ATTENTION, VocosConfig
 from .layers.weight_norm import WeightNormed, norm
+
+Config = TypeVar("Config")
 
 _NAMED_AT_ONCE = 5
 
@@ -130,6 +136,39 @@ def round_to(model: nn.Module, dtype: torch.dtype) -> None:
         tensor.copy_(rounded[name])
 
 
+@dataclass(frozen=True)
+class Written(Generic[Config]):
+    """What a checkpoint was written as."""
+
+    path: Path
+    sha256: str
+    """Of the file."""
+    codebook: str
+    """Fingerprint of the codebook."""
+    config: Config
+
+
+def write_model(
+    model: nn.Module,
+    path: Path,
+    names: Mapping[str, str],
+    stated: Mapping[str, Any],
+    dtype: torch.dtype = torch.float32,
+) -> str:
+    """Write a model as safetensors under the published `names`, in one step, and give the file's SHA-256; a
+    folded kernel is given a norm again. What is `stated` goes beside them, tables as JSON.
+
+    With float16 as `dtype` the file is half as large, and the model itself is rounded to what the file holds. Raises
+    WeightsCorrupt where a tensor is out of float16's range; nothing is written then.
+    """
+    if dtype != torch.float32:
+        round_to(model, dtype)
+    metadata = {key: value if isinstance(value, str) else json.dumps(value) for key, value in stated.items()}
+    state = {names[name]: tensor.to(dtype) for name, tensor in unfolded_state(model).items()}
+    write_tensors(path, state, metadata)
+    return sha256_of(path)
+
+
 def digest(tensors: Mapping[str, Tensor]) -> str:
     """SHA-256 of tensors and their names, whatever file they lie in."""
     found = hashlib.sha256()
@@ -140,19 +179,25 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
 
 
 def check_exactly(
-    path: Path, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], names: Mapping[str, str], model: str
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    expected: Mapping[str, Tensor],
+    names: Mapping[str, str],
+    model: str,
+    unknown: Sequence[str] = (),
+    asks: str = "the other tensors ask",
 ) -> None:
     """Raise WeightsCorrupt unless `tensors` are finite and exactly of the names and shapes of `expected`; `names` says
-    what these are called in the file."""
+    what these are called in the file, `unknown` what else is in it, and `asks` what it is that asks for a shape."""
     missing = [names[name] for name in expected if name not in tensors]
-    unexpected = [name for name in tensors if name not in expected]
+    unexpected = [*unknown, *(name for name in tensors if name not in expected)]
     if missing or unexpected:
         kind = "missing tensors" if missing else "unexpected tensors"
         refuse(path, f"is not exactly a {model}", kind, missing or unexpected)
     for name, tensor in tensors.items():
         if tensor.shape != expected[name].shape:
             wanted, got = list(expected[name].shape), list(tensor.shape)
-            raise WeightsCorrupt(f"{path}: {names[name]} has the shape {got}; the other tensors ask for {wanted}.")
+            raise WeightsCorrupt(f"{path}: {names[name]} has the shape {got}; {asks} for {wanted}.")
         if not tensor.is_floating_point():
             raise WeightsCorrupt(f"{path}: {names[name]} is {tensor.dtype}; it must be of floating-point numbers.")
         if not torch.isfinite(tensor).all():

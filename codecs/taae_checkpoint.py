@@ -19,8 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .checkpoint import read_tensors, write_tensors
-from .checkpoint_layout import refuse, unfolded_state
+from .checkpoint import read_tensors
+from .checkpoint_layout import check_exactly, write_model
 from .errors import CodecError, WeightsCorrupt
 from .layers.weight_norm import WeightNormed
 from .taae import TAAE
@@ -44,7 +44,6 @@ _PARTS = (
 """Inside a transformer layer: our name, the published one."""
 
 _OWN = re.compile(r"(encoder|decoder)\.(?:(conv_in|conv_out)|blocks\.(\d+)\.(?:(resample)|transformers\.(\d+)))\.(.+)")
-_WHAT = "is not exactly a TAAE of this configuration"
 
 
 def read(path: Path, config: TAAEConfig | None = None) -> tuple[TAAEConfig, dict[str, Tensor]]:
@@ -59,7 +58,8 @@ def read(path: Path, config: TAAEConfig | None = None) -> tuple[TAAEConfig, dict
     config = config or stated or TAAEConfig()
     with torch.device("meta"):
         model = TAAE(config)
-    names = {published: own for own, published in published_names(model).items()}
+    published = published_names(model)
+    names = {name: own for own, name in published.items()}
     tensors: dict[str, Tensor] = {}
     unexpected: list[str] = []
     for name, tensor in stored.items():
@@ -68,7 +68,8 @@ def read(path: Path, config: TAAEConfig | None = None) -> tuple[TAAEConfig, dict
             tensors[names[plain]] = tensor
         elif not name.startswith(LEFT_OUT):
             unexpected.append(name)
-    _check(path, tensors, unexpected, model)
+    what = "TAAE of this configuration"
+    check_exactly(path, tensors, model.state_dict(), published, what, unexpected, asks="the configuration asks")
     return config, {name: tensor.float().contiguous() for name, tensor in tensors.items()}
 
 
@@ -77,11 +78,9 @@ def write(model: TAAE, path: Path, facts: Mapping[str, Any] | None = None) -> No
 
     `facts` are kept beside it and shown by `codeczoo info`: `training_data`, `weights_licence`, `domain`, `notes`.
     """
-    state = unfolded_state(model)
     stated = {**(facts or {}), "parameters": parameters(model)}
-    metadata = {"format": FORMAT, "config": json.dumps(model.config.table()), "facts": json.dumps(stated)}
-    names = published_names(model)
-    write_tensors(path, {names[name]: tensor for name, tensor in state.items() if name in names}, metadata)
+    metadata = {"format": FORMAT, "config": model.config.table(), "facts": stated}
+    write_model(model, path, published_names(model), metadata)
 
 
 def parameters(model: TAAE) -> int:
@@ -128,22 +127,3 @@ def _stated_config(path: Path, metadata: Mapping[str, str]) -> TAAEConfig | None
         return TAAEConfig.from_table(json.loads(metadata["config"]))
     except (KeyError, TypeError, ValueError, CodecError) as error:
         raise WeightsCorrupt(f"{path} states a configuration that cannot be read: {error}") from error
-
-
-def _check(path: Path, tensors: Mapping[str, Tensor], unexpected: list[str], model: TAAE) -> None:
-    """Raise WeightsCorrupt unless `tensors` are exactly the finite tensors of `model`."""
-    names = published_names(model)
-    expected = model.state_dict()
-    missing = [names[name] for name in expected if name not in tensors]
-    if missing:
-        refuse(path, _WHAT, "missing tensors", missing)
-    if unexpected:
-        refuse(path, _WHAT, "unexpected tensors", unexpected)
-    for name, tensor in tensors.items():
-        if tensor.shape != expected[name].shape:
-            wanted, got = list(expected[name].shape), list(tensor.shape)
-            raise WeightsCorrupt(f"{path}: {names[name]} has the shape {got}; the configuration asks for {wanted}.")
-        if not tensor.is_floating_point():
-            raise WeightsCorrupt(f"{path}: {names[name]} is {tensor.dtype}; it must be of floating-point numbers.")
-        if not torch.isfinite(tensor).all():
-            raise WeightsCorrupt(f"{path} is damaged: {names[name]} holds NaN or infinite numbers.")

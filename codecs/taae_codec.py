@@ -22,8 +22,25 @@ from .taae import TAAE, TAAEConfig
 from .taae_names import LOUDNESS_LUFS
 
 _PACKAGE = Path(__file__).parent
-_SOURCES = ("taae.py", "taae_config.py", "taae_networks.py", "loudness.py", "layers/*.py", "quantizers/*.py")
-"""What decides codes and audio, beside this file."""
+_SOURCES = (
+    "taae.py",
+    "taae_config.py",
+    "taae_networks.py",
+    "loudness.py",
+    "layers/convolution.py",
+    "layers/gated_mlp.py",
+    "layers/patches.py",
+    "layers/rotary.py",
+    "layers/strided.py",
+    "layers/weight_norm.py",
+    "layers/windowed_attention.py",
+    "layers/windowed_transformer.py",
+    "layers/zero_padded.py",
+    "quantizers/base.py",
+    "quantizers/digits.py",
+    "quantizers/finite_scalar.py",
+)
+"""What decides codes and audio, beside this file: with all that is imported of layers and quantizers."""
 
 
 class TAAECodec:

@@ -34,6 +34,7 @@ from .domains import one_a_clip
 from .errors import CodecError
 from .layers.expert_transformer import ExpertTransformer, ExpertTransformerConfig
 from .layers.fourier_head import FourierHead
+from .layers.frame_config import FrameConfig
 from .layers.seanet import SeanetConfig, SeanetEncoder
 from .layers.vocos import VocosBackbone, VocosConfig
 from .layers.weight_norm import fold_weight_norm
@@ -43,7 +44,7 @@ from .wavtokenizer import Reconstruction
 
 
 @dataclass(frozen=True)
-class UniCodecConfig:
+class UniCodecConfig(FrameConfig):
     """Hyper-parameters. The defaults are the published model."""
 
     sample_rate: int = 24_000
@@ -59,31 +60,9 @@ class UniCodecConfig:
     """Width of the space in which masked frames are compared; of a model that is trained."""
 
     def __post_init__(self) -> None:
-        if self.decoder.dimension != self.encoder.dimension:
-            raise CodecError(
-                f"The decoder takes features of {self.decoder.dimension} channels, the encoder gives "
-                f"{self.encoder.dimension}; set both dimensions alike."
-            )
+        super().__post_init__()
         if self.encoder.lstm_layers:
             raise CodecError("UniCodec has a transformer behind its convolutions: encoder.lstm_layers must be 0.")
-
-    @property
-    def hop(self) -> int:
-        """Samples a token."""
-        return self.encoder.hop
-
-    @property
-    def frame_rate_hz(self) -> float:
-        return self.sample_rate / self.hop
-
-    @property
-    def window(self) -> int:
-        """Samples of one spectrum of the head."""
-        return self.n_fft or 4 * self.hop
-
-    @property
-    def bandwidths(self) -> int:
-        return self.decoder.bandwidths
 
 
 @dataclass(frozen=True)

@@ -14,28 +14,27 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from .checkpoint import read_tensors, write_tensors
+from .checkpoint import read_tensors
 from .checkpoint_layout import (
     WRAPPER,
     Shapes,
+    Written,
     check_exactly,
     fourier_head,
     refuse,
-    round_to,
     seanet_encoder,
-    unfolded_state,
     vocos_decoder,
     wrapped_names,
+    write_model,
 )
 from .errors import CodecError, WeightsCorrupt
-from .fingerprint import sha256_of
 from .layers.expert_transformer import ExpertTransformerConfig
 from .unicodec import UniCodec, UniCodecConfig
 from .unicodec_names import FORMAT
@@ -95,21 +94,9 @@ def read(path: Path, config: UniCodecConfig | Mapping[str, Any] | None) -> tuple
     return found, tensors
 
 
-@dataclass(frozen=True)
-class Written:
-    """What a checkpoint was written as."""
-
-    path: Path
-    sha256: str
-    """Of the file."""
-    codebook: str
-    """Fingerprint of the codebook."""
-    config: UniCodecConfig
-
-
 def write(
     model: UniCodec, path: Path, facts: Mapping[str, Any] | None = None, dtype: torch.dtype = torch.float32
-) -> Written:
+) -> Written[UniCodecConfig]:
     """Write a model as safetensors under the published names, in one step; a folded kernel is given a norm again, and
     `semantic` goes with it where there is one.
 
@@ -117,9 +104,6 @@ def write(
     With float16 as `dtype` the file is half as large, and the model itself is rounded to what the file holds. Raises
     WeightsCorrupt where a tensor is out of float16's range; nothing is written then.
     """
-    if dtype != torch.float32:
-        round_to(model, dtype)
-    names = published_names(model)
     config = model.config
     stated = {
         **(facts or {}),
@@ -128,10 +112,9 @@ def write(
         "entries": config.entries,
         "parameters": parameters(model),
     }
-    metadata = {"format": FORMAT, "config": json.dumps(asdict(config)), "facts": json.dumps(stated)}
-    state = {names[name]: tensor.to(dtype) for name, tensor in unfolded_state(model).items()}
-    write_tensors(path, state, metadata)
-    return Written(path, sha256_of(path), model.codebook_fingerprint, config)
+    metadata = {"format": FORMAT, "config": asdict(config), "facts": stated}
+    sha256 = write_model(model, path, published_names(model), metadata, dtype)
+    return Written(path, sha256, model.codebook_fingerprint, config)
 
 
 def convert(
@@ -139,7 +122,7 @@ def convert(
     converted: Path,
     config: UniCodecConfig | Mapping[str, Any] | None = None,
     dtype: torch.dtype = torch.float32,
-) -> Written:
+) -> Written[UniCodecConfig]:
     """A checkpoint of any kind to safetensors, with what inference and further training of the model need.
 
     The facts that a file of this project states go with it. Raises WeightsMissing, WeightsCorrupt.

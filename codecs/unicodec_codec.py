@@ -20,10 +20,26 @@ _SOURCES = (
     "wavtokenizer_long.py",
     "long_audio.py",
     "domains.py",
-    "layers/*.py",
-    "quantizers/*.py",
+    "layers/attention.py",
+    "layers/convnext.py",
+    "layers/convolution.py",
+    "layers/expert_transformer.py",
+    "layers/experts.py",
+    "layers/fourier_head.py",
+    "layers/frame_config.py",
+    "layers/rotary.py",
+    "layers/seanet.py",
+    "layers/short_convolution.py",
+    "layers/strided.py",
+    "layers/tiles.py",
+    "layers/vocos.py",
+    "layers/weight_norm.py",
+    "quantizers/base.py",
+    "quantizers/partitioned.py",
+    "quantizers/search.py",
+    "quantizers/sim.py",
 )
-"""What decides codes and audio, beside this file."""
+"""What decides codes and audio, beside this file: with all that is imported of layers and quantizers."""
 
 
 class UniCodecCodec(OneCodebookCodec):

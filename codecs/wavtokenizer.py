@@ -22,8 +22,8 @@ import torch
 from torch import Tensor, nn
 
 from . import model_input
-from .errors import CodecError
 from .layers.fourier_head import FourierHead
+from .layers.frame_config import FrameConfig
 from .layers.seanet import SeanetConfig, SeanetDecoder, SeanetEncoder
 from .layers.vocos import VocosBackbone, VocosConfig
 from .layers.weight_norm import fold_weight_norm
@@ -31,7 +31,7 @@ from .quantizers.vector import VectorQuantizer
 
 
 @dataclass(frozen=True)
-class WavTokenizerConfig:
+class WavTokenizerConfig(FrameConfig):
     """Hyper-parameters. The defaults are the published model of 75 tokens a second; 40: `strides=(4, 5, 5, 6)`."""
 
     sample_rate: int = 24_000
@@ -43,31 +43,6 @@ class WavTokenizerConfig:
     """None: the encoder's mirror image by transposed convolutions, the baseline of Table 7."""
     n_fft: int | None = None
     """Samples of the head's spectra; None: four hops, as published."""
-
-    def __post_init__(self) -> None:
-        if self.decoder is not None and self.decoder.dimension != self.encoder.dimension:
-            raise CodecError(
-                f"The decoder takes features of {self.decoder.dimension} channels, the encoder gives "
-                f"{self.encoder.dimension}; set both dimensions alike."
-            )
-
-    @property
-    def hop(self) -> int:
-        """Samples a token."""
-        return self.encoder.hop
-
-    @property
-    def frame_rate_hz(self) -> float:
-        return self.sample_rate / self.hop
-
-    @property
-    def window(self) -> int:
-        """Samples of one spectrum of the head."""
-        return self.n_fft or 4 * self.hop
-
-    @property
-    def bandwidths(self) -> int:
-        return self.decoder.bandwidths if self.decoder else 1
 
 
 @dataclass(frozen=True)

@@ -12,28 +12,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from .checkpoint import read_tensors, write_tensors
+from .checkpoint import read_tensors
 from .checkpoint_layout import (
     WRAPPER,
     Shapes,
+    Written,
     check_exactly,
     fourier_head,
     refuse,
-    round_to,
     seanet_encoder,
-    unfolded_state,
     vocos_decoder,
     wrapped_names,
+    write_model,
 )
 from .errors import CodecError, WeightsCorrupt
-from .fingerprint import sha256_of
 from .layers.vocos import VocosConfig
 from .wavtokenizer import WavTokenizer, WavTokenizerConfig
 from .wavtokenizer_names import FORMAT
@@ -71,31 +70,15 @@ def read(path: Path, sample_rate: int | None = None) -> tuple[WavTokenizerConfig
     return config, tensors
 
 
-@dataclass(frozen=True)
-class Written:
-    """What a checkpoint was written as."""
-
-    path: Path
-    sha256: str
-    """Of the file."""
-    codebook: str
-    """Fingerprint of the codebook."""
-    config: WavTokenizerConfig
-
-
 def write(
     model: WavTokenizer, path: Path, facts: Mapping[str, Any] | None = None, dtype: torch.dtype = torch.float32
-) -> Written:
+) -> Written[WavTokenizerConfig]:
     """Write a model as safetensors under the published names, in one step; a folded kernel is given a norm again.
 
     `facts` are kept beside it and shown by `codeczoo info`: `training_data`, `weights_licence`, `domain`, `notes`.
     With float16 as `dtype` the file is half as large, and the model itself is rounded to what the file holds. Raises
     WeightsCorrupt where a tensor is out of float16's range; nothing is written then.
     """
-    if dtype != torch.float32:
-        round_to(model, dtype)
-    names = published_names(model)
-    state = unfolded_state(model)
     config = model.config
     stated = {
         **(facts or {}),
@@ -104,14 +87,14 @@ def write(
         "entries": config.entries,
         "parameters": sum(parameter.numel() for parameter in model.parameters()) + model.quantizer.embed.numel(),
     }
-    metadata = {"format": FORMAT, "config": json.dumps(asdict(config)), "facts": json.dumps(stated)}
-    write_tensors(path, {names[name]: tensor.to(dtype) for name, tensor in state.items()}, metadata)
-    return Written(path, sha256_of(path), model.codebook_fingerprint, config)
+    metadata = {"format": FORMAT, "config": asdict(config), "facts": stated}
+    sha256 = write_model(model, path, published_names(model), metadata, dtype)
+    return Written(path, sha256, model.codebook_fingerprint, config)
 
 
 def convert(
     checkpoint: Path, converted: Path, sample_rate: int | None = None, dtype: torch.dtype = torch.float32
-) -> Written:
+) -> Written[WavTokenizerConfig]:
     """A checkpoint of any kind to safetensors, with what inference and further training of the model need.
 
     The facts that a file of this project states go with it. Raises WeightsMissing, WeightsCorrupt.

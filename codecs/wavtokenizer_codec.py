@@ -14,8 +14,28 @@ from .wavtokenizer import WavTokenizer
 from .wavtokenizer_long import decode_blocks, encode_blocks
 from .wavtokenizer_names import WINDOW_S
 
-_SOURCES = ("wavtokenizer.py", "wavtokenizer_long.py", "long_audio.py", "layers/*.py", "quantizers/*.py")
-"""What decides codes and audio, beside this file."""
+_SOURCES = (
+    "wavtokenizer.py",
+    "wavtokenizer_long.py",
+    "long_audio.py",
+    "layers/attention.py",
+    "layers/convnext.py",
+    "layers/convolution.py",
+    "layers/fourier_head.py",
+    "layers/frame_config.py",
+    "layers/seanet.py",
+    "layers/short_convolution.py",
+    "layers/strided.py",
+    "layers/tiles.py",
+    "layers/vocos.py",
+    "layers/weight_norm.py",
+    "quantizers/base.py",
+    "quantizers/k_means.py",
+    "quantizers/search.py",
+    "quantizers/shared_rows.py",
+    "quantizers/vector.py",
+)
+"""What decides codes and audio, beside this file: with all that is imported of layers and quantizers."""
 
 
 class WavTokenizerCodec(OneCodebookCodec):

@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     """Write the report and print its first table."""
     import fnmatch
 
-    from codeczoo.benchmarks import records, report
+    from codeczoo.benchmarks import collector, records, report
     from codeczoo.benchmarks.errors import InvalidRun
     from codeczoo.benchmarks.report.equal_rate import check_rates
     from codeczoo.benchmarks.report.published_report import suites_of
@@ -75,16 +75,17 @@ def run(options: argparse.Namespace) -> int:
             raise InvalidRun(f"No record's codec matches {' or '.join(options.codecs)}.")
     first = options.runs[0]
     out = options.out or (first if first.is_dir() else first.parent) / "report"
-    written = report.write(
-        merged,
-        out,
-        group_by=options.group_by,
-        metrics=options.metrics,
-        intervals=options.intervals,
-        figures=not options.no_figures,
-        at_kbps=options.at,
-        at_tokens_per_second=options.at_tokens,
-    )
+    with collector.passing_over_what_is():
+        written = report.write(
+            merged,
+            out,
+            group_by=options.group_by,
+            metrics=options.metrics,
+            intervals=options.intervals,
+            figures=not options.no_figures,
+            at_kbps=options.at,
+            at_tokens_per_second=options.at_tokens,
+        )
     tables = [path for path in written if path.suffix == ".md"]
     if tables:
         print(tables[0].read_text(encoding="utf-8"))

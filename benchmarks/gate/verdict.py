@@ -7,7 +7,8 @@ unjudged    the run lacks the codec or some clips, the metric is defined otherwi
 passed      all else: with the remark that a drop above the tolerance may be chance, where that is so
 
 The test is one-sided: that quality rose fails nothing. It is exact where noise is symmetric; skewed noise gives up to
-twice as many false alarms (results/statistics). Values are paired by corpus, clip and the clip's SHA-256.
+twice as many false alarms (results/statistics). Values are paired by corpus, clip and the clip's SHA-256; a clip that
+the baseline has under another name or in a corpus of another name is known by its SHA-256 alone.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from codeczoo.benchmarks.report.summary import known_facts, metric_names
 from codeczoo.benchmarks.statistics.corrections import holm
 from codeczoo.benchmarks.statistics.paired import Incomparable, Paired, pair, side
 from codeczoo.benchmarks.statistics.permutation import EXACT, RESAMPLES, least_p, sign_flip
-from codeczoo.benchmarks.statistics.sample import clip_key
+from codeczoo.benchmarks.statistics.sample import clip_key, named_as
 from codeczoo.benchmarks.statistics.sample_size import ALPHA, detectable
 from codeczoo.metrics import Metric
 
@@ -112,8 +113,15 @@ def judge(
         there = ", ".join(ordered(asked))
         raise BenchmarkError(f"The baseline does not score {', '.join(absent)}; it scores: {there}.")
     shown = known_facts(ordered(asked) if metrics is None else metrics, facts)
-    now, before = _by_codec(run), _by_codec(baseline)
-    again = [_by_codec(records) for records in repeats]
+    now, before = _by_codec(named_as(baseline, run)), _by_codec(baseline)
+    again = [_by_codec(named_as(baseline, records)) for records in repeats]
+    for number, each in enumerate(repeats, start=1):
+        theirs = {(record["codec"], clip_key(record)) for record in named_as(baseline, each)}
+        if not theirs & {(record["codec"], clip_key(record)) for record in baseline}:
+            raise InvalidRun(
+                f"Repeat {number} holds no clip and codec of the baseline, so it says nothing of the baseline's noise. "
+                "A repeat is a run of the same codecs on the same clips."
+            )
     units = [
         _unit(key, fact, now.get(key, []), members, [each.get(key, []) for each in again], tolerance or {})
         for key, members in before.items()
@@ -148,7 +156,13 @@ def _unit(
     if not before.values:
         return None
     if not run:
-        return _Unit(replace(made, status="unjudged", reason=f"the run has no record of {codec}; measure it"))
+        return _Unit(
+            replace(
+                made,
+                status="unjudged",
+                reason=f"the run has no record of {codec} on these clips; measure it",
+            )
+        )
     now = side("the run", run, fact.name)
     of_clip = {clip_key(record): record for record in run}
     unit = _Unit(made)

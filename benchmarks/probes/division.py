@@ -193,6 +193,8 @@ def _check(task: Task, division: Division) -> None:
                 f"common ({named}). What a probe learns of them would count as knowledge of the labels: divide by "
                 "them, or say --leaky, which results repeat."
             )
+    if not any(task.examples[index].labels for index in division.test.tolist()):
+        raise InvalidProbe(f"{task.name}: no test clip (fold {division.name}) has a label, so nothing can be scored.")
     if task.official:
         return
     learnt = set(_labels(task, division.train.tolist()))

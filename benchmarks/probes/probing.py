@@ -176,13 +176,13 @@ class _Probing:
             record["leak"] = self._leak(division)
             if not self._known(record, parts):
                 record["failed"] = found.failed
-                if all(parts) and self.labels[parts[0]].any(axis=0).sum() > 1:
+                learnt, tested = self.labels[parts[0]].any(axis=0).sum(), self.labels[parts[2]].any()
+                if all(parts) and learnt > 1 and tested:
                     sets = [Set(found.vectors[[row[index] for index in part]], self.labels[part]) for part in parts]
                     self._scored(record, self._answers(mode, sets, seed), parts[2])
                 else:
                     # A codec that fails on most clips must not cost the others their results.
-                    reason = next(iter(found.failed.values()), "unknown")
-                    record["undefined"] = f"too few clips have a feature; the first reason: {reason}"
+                    record["undefined"] = _too_few(found)
             self._append(record, parts)
 
     def _answers(self, mode: str, sets: Sequence[Set], seed: int) -> Answers:
@@ -197,8 +197,6 @@ class _Probing:
         record["chosen"] = answers.facts
         if self.task.multi_label:
             macro, weighted, scored = scores.mean_average_precision(labels, answers.scores)
-            if not scored:
-                raise InvalidProbe(f"{self.task.name} has no test clip with any label (fold {record['fold']}).")
             record["scores"] = {"map": macro, "map_weighted": weighted, "labels_scored": scored}
             record["interval"] = scores.map_interval(labels, answers.scores, groups)
             return
@@ -281,6 +279,12 @@ def _labels(task: Task) -> NDArray[np.bool_]:
 def _identity(record: Record, parts: Sequence[Sequence[int]]) -> str:
     stated = [record[name] for name in ("task_identity", "features_identity", "mode", "mode_identity", "seed", "fold")]
     return hashlib.sha256(repr((stated, record["pooling"], [list(part) for part in parts])).encode()).hexdigest()[:16]
+
+
+def _too_few(found: Features) -> str:
+    if not found.failed:
+        return "the clips of one part have no label, or but one"
+    return f"too few clips have a feature; the first reason: {next(iter(found.failed.values()))}"
 
 
 def _by_group(groups: Sequence[str], hits: NDArray[np.float64]) -> dict[str, list[float]]:

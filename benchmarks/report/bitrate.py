@@ -37,12 +37,16 @@ def _kind(record: Record) -> str:
     bits = record.get("bits") or {}
     if bits.get("packed") is not None and record.get("tokens") is not None:
         return "packed"
-    return next((kind for kind in ("payload", "stated", "packed") if bits.get(kind) is not None), "")
+    for kind in ("payload", "stated", "packed"):
+        if bits.get(kind) is not None:
+            return kind
+    return ""
 
 
 def measure(records: Sequence[Record]) -> Bitrate:
     """The bitrate of the records of one codec. Clips that were not encoded count neither bits nor seconds."""
-    kinds = {kind for kind in map(_kind, records) if kind}
+    kind_of = [_kind(record) for record in records]
+    kinds = set(kind_of) - {""}
     if len(kinds) > 1:
         codec = records[0]["codec"]
         raise InvalidRun(f"Bits of {codec} are {' and '.join(sorted(kinds))} in one run; report them as two runs.")
@@ -51,7 +55,7 @@ def measure(records: Sequence[Record]) -> Bitrate:
     if not kinds:
         return Bitrate(None, "", nominal)
     kind = kinds.pop()
-    encoded = [record for record in records if _kind(record)]
+    encoded = [record for record, known in zip(records, kind_of, strict=True) if known]
     seconds = sum(record["seconds"] for record in encoded)
     if seconds <= 0:
         return Bitrate(None, "", nominal)

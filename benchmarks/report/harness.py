@@ -72,6 +72,7 @@ def conduct(records: Sequence[Record]) -> Conduct:
     """Of the records of one codec."""
     delays = [record["delay_ms"] for record in records if record.get("delay_ms") is not None]
     lengths = [record["length_difference"] for record in records if record.get("length_difference") is not None]
+    timed = [record for record in records if _timed(record)]
     return Conduct(
         codec=records[0]["codec"],
         clips=len(records),
@@ -82,7 +83,7 @@ def conduct(records: Sequence[Record]) -> Conduct:
         length_difference=(min(lengths), max(lengths)) if lengths else None,
         encode_rtf=_rtf(records, "encode_s"),
         decode_rtf=_rtf(records, "decode_s"),
-        conditions=tuple(sorted({_condition(record["timing"]) for record in records if _timed(record)})),
+        conditions=tuple(sorted(_condition(*each) for each in {_timed_under(record) for record in timed})),
     )
 
 
@@ -103,13 +104,17 @@ def _rtf(records: Sequence[Record], key: str) -> float | None:
     return sum(record["timing"][key] for record in timed) / seconds if seconds else None
 
 
-def _condition(timing: Mapping[str, object]) -> str:
-    threads, busy = timing.get("threads"), timing.get("busy_workers")
+def _timed_under(record: Record) -> tuple[str | None, int | None, bool | None, int | None]:
+    """Device, threads, whether after a warm-up, workers busy beside."""
+    timing = record["timing"]
+    return timing.get("device"), timing.get("threads"), timing.get("warm_up"), timing.get("busy_workers")
+
+
+def _condition(device: str | None, threads: int | None, warmed: bool | None, busy: int | None) -> str:
     counted = "threads not stated" if threads is None else f"{threads} thread{'' if threads == 1 else 's'}"
-    warmed = timing.get("warm_up")
     warm = "warm-up not stated" if warmed is None else "after a warm-up" if warmed else "without a warm-up"
     beside = "other load not stated" if busy is None else f"{busy} metric worker{'' if busy == 1 else 's'} busy beside"
-    return f"{timing.get('device') or 'device not stated'}, {counted}, {warm}, {beside}"
+    return f"{device or 'device not stated'}, {counted}, {warm}, {beside}"
 
 
 def by_group(records: Sequence[Record], grouping: str) -> dict[str, list[Conduct]]:

@@ -245,7 +245,8 @@ def _row(
 ) -> Row:
     """A row without intervals. `known` holds sets of clips seen before, so that equal ones are one object."""
     facts = records[0].get("codec_facts") or {}
-    clips = frozenset(map(clip_key, records))
+    keys = [clip_key(record) for record in records]
+    clips = frozenset(keys)
     return Row(
         codec=codec,
         family=codec.rpartition("@")[0] or codec,
@@ -255,75 +256,79 @@ def _row(
         tokens_per_second=facts.get("tokens_per_second"),
         n_codebooks=facts.get("n_codebooks") or None,
         fingerprints=len({record.get("codec_fingerprint") for record in records}),
-        cells=_cells(names, records, known),
+        cells=_cells(names, records, keys, known),
     )
 
 
-class _Tally:
-    """What has been seen of one metric so far."""
-
-    def __init__(self) -> None:
-        self.values: list[float] = []
-        self.places: list[int] = []
-        self.identities: set[str] = set()
-        self.undefined: Counter[str] = Counter()
-        self.failed: Counter[str] = Counter()
-        self.missing = 0
-
-
 def _cells(
-    names: Sequence[str], records: Sequence[Record], known: dict[frozenset[ClipKey], frozenset[ClipKey]]
+    names: Sequence[str],
+    records: Sequence[Record],
+    keys: Sequence[ClipKey],
+    known: dict[frozenset[ClipKey], frozenset[ClipKey]],
 ) -> dict[str, Cell]:
-    """A cell a metric, without intervals. Records are gone through once: a run of a hundred thousand does not fit into
-    the processor's cache, and a pass a metric takes several times as long."""
-    tallies = {name: _Tally() for name in names}
-    for place, record in enumerate(records):
-        scores, identities = record.get("scores", {}), record.get("identities", {})
-        for name, tally in tallies.items():
-            value = scores.get(name)
-            if value is not None and math.isfinite(value):
-                tally.values.append(float(value))
-                tally.places.append(place)
-                tally.identities.add(identities.get(name, ""))
-            else:
-                _count_loss(tally, record, name, value)
-    keys = [clip_key(record) for record in records]
+    """A cell a metric, without intervals; `keys` are those of the records. Scores are taken out of the records once: a
+    run of a hundred thousand does not fit into the processor's cache, and a pass a metric takes several times as
+    long."""
+    rows = [list(map(record.get("scores", {}).get, names)) for record in records]
+    scores = np.array(rows, dtype=np.float64).reshape(len(records), len(names))
+    is_scored = np.isfinite(scores)
+    # Records that were loaded together share equal identities: a few objects for thousands of records.
+    identities = [record.get("identities", {}) for record in records]
+    under = {id(each): each for each in identities}
+    which = np.array([id(each) for each in identities], dtype=np.int64)
     clusters = tuple(cluster(record) for record in records)
     every = frozenset(keys)
     every = known.setdefault(every, every)
     found: dict[str, Cell] = {}
-    for name, tally in tallies.items():
+    for column, name in enumerate(names):
+        places = np.flatnonzero(is_scored[:, column]).tolist()
+        values = scores[places, column]
         scored, own = every, clusters
-        if len(tally.places) < len(records):
-            scored = frozenset(keys[place] for place in tally.places)
-            own = tuple(clusters[place] for place in tally.places)
+        if len(places) < len(records):
+            scored = frozenset(keys[place] for place in places)
+            own = tuple(clusters[place] for place in places)
+        losses = _losses(name, [records[place] for place in np.flatnonzero(~is_scored[:, column]).tolist()])
         found[name] = Cell(
-            mean=math.fsum(tally.values) / len(tally.values) if tally.values else None,
+            mean=math.fsum(values.tolist()) / len(values) if len(values) else None,
             interval=None,
             scored=known.setdefault(scored, scored),
-            identities=frozenset(tally.identities),
-            undefined=tally.undefined,
-            failed=tally.failed,
-            missing=tally.missing,
-            values=np.array(tally.values, dtype=np.float64),
+            identities=frozenset(under[each].get(name, "") for each in set(which[places].tolist())),
+            undefined=losses.undefined,
+            failed=losses.failed,
+            missing=losses.missing,
+            values=values,
             clusters=own,
         )
     return found
 
 
-def _count_loss(tally: _Tally, record: Record, name: str, value: float | None) -> None:
-    failures = record.get("failed", {})
-    step = next((step for step in CODING_STEPS if step in failures), None)
-    if value is not None:
-        tally.failed[f"the record holds {value}, which is not a finite number"] += 1
-    elif name in record.get("undefined", {}):
-        tally.undefined[record["undefined"][name]] += 1
-    elif name in failures:
-        tally.failed[failures[name]] += 1
-    elif step is not None:
-        tally.failed[f"{step}: {failures[step]}"] += 1
-    else:
-        tally.missing += 1
+@dataclass
+class _Losses:
+    """Clips without a value of a metric: by reason, and those it was not asked of."""
+
+    undefined: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+    missing: int = 0
+
+
+def _losses(name: str, records: Iterable[Record]) -> _Losses:
+    """Why records have no value of a metric."""
+    found = _Losses()
+    for record in records:
+        failures = record.get("failed", {})
+        step = next((step for step in CODING_STEPS if step in failures), None)
+        value = record.get("scores", {}).get(name)
+        if value is not None:
+            found.failed[f"the record holds {value}, which is not a finite number"] += 1
+        elif name in record.get("undefined", {}):
+            found.undefined[record["undefined"][name]] += 1
+        elif name in failures:
+            found.failed[failures[name]] += 1
+        elif step is not None:
+            found.failed[f"{step}: {failures[step]}"] += 1
+        else:
+            found.missing += 1
+    return found
 
 
 def _reference(
@@ -335,11 +340,16 @@ def _reference(
         if not record.get("reference_scores"):
             continue
         key = clip_key(record)
-        if key in clips:
-            known = own.setdefault(key, {**record, "scores": {}, "undefined": {}, "failed": {}})
-            known["scores"] = {**record["reference_scores"], **known["scores"]}
-    members = [own[key] for key in sorted(own)]
-    cells = {name: cell for name, cell in _cells(names, members, {}).items() if cell.n}
+        if key not in clips:
+            continue
+        known = own.get(key)
+        if known is None:
+            known = own[key] = {**record, "scores": {}, "undefined": {}, "failed": {}}
+        for name, value in record["reference_scores"].items():
+            known["scores"].setdefault(name, value)
+    keys = sorted(own)
+    members = [own[key] for key in keys]
+    cells = {name: cell for name, cell in _cells(names, members, keys, {}).items() if cell.n}
     if not cells:
         return None
     seconds = sum(record["seconds"] for record in members)

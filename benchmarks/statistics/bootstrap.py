@@ -73,10 +73,11 @@ def resampled_means(values: ArrayLike, clusters: Sequence[Hashable], resamples: 
 
 def tails(n_clusters: int, level: float = LEVEL) -> tuple[float, float]:
     """Probabilities at which the resamples of `n_clusters` clusters are cut: the expanded percentiles."""
-    from scipy import stats
+    # The functions behind scipy.stats' t.ppf and norm.cdf, whose import takes longer than all intervals of a report.
+    from scipy.special import ndtr, stdtrit
 
-    reach = math.sqrt(n_clusters / (n_clusters - 1)) * stats.t.ppf((1 + level) / 2, n_clusters - 1)
-    low = float(stats.norm.cdf(-reach))
+    reach = math.sqrt(n_clusters / (n_clusters - 1)) * stdtrit(n_clusters - 1, (1 + level) / 2)
+    low = float(ndtr(-reach))
     return low, 1.0 - low
 
 

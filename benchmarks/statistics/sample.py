@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Sequence
 
 from codeczoo.benchmarks.records import Record
 
@@ -29,3 +29,21 @@ def score(record: Record, metric: str) -> float | None:
     """The clip's finite value of a metric; None where it has none."""
     value = record.get("scores", {}).get(metric)
     return float(value) if value is not None and math.isfinite(value) else None
+
+
+def named_as(like: Iterable[Record], records: Sequence[Record]) -> list[Record]:
+    """The records, clips named as in `like` where they are of the same content (SHA-256) under another corpus or name.
+
+    A clip that `like` knows by its own name keeps it. Of several clips of one content, each gets a name that no other
+    has: in the order of names, as far as `like` has names for them.
+    """
+    own = {clip_key(record) for record in records}
+    known = {clip_key(record) for record in like}
+    free: dict[str, list[ClipKey]] = {}
+    for key in sorted(known - own, reverse=True):
+        free.setdefault(key[2], []).append(key)
+    renamed = {key: free[key[2]].pop() for key in sorted(own - known) if key[2] and free.get(key[2])}
+    return [
+        {**record, "corpus": renamed[key][0], "clip": renamed[key][1]} if key in renamed else record
+        for record, key in ((record, clip_key(record)) for record in records)
+    ]

@@ -22,6 +22,8 @@ POWER = 0.8
 LEAST_CLUSTERS = 6
 """With fewer, the test by flipping signs cannot show any difference at 5 %: 2 / 2^5 is more."""
 _MOST = 10_000_000
+_SIZES = (1e3, 1e5)
+"""Standard deviations within which `detectable` looks, one after the other."""
 
 
 def power(n: int, effect: float, alpha: float = ALPHA) -> float:
@@ -81,12 +83,18 @@ def clips_needed(differences: ArrayLike, clusters: Sequence[Hashable]) -> tuple[
 def detectable(
     differences: ArrayLike, clusters: Sequence[Hashable], alpha: float = ALPHA, wanted: float = POWER
 ) -> float:
-    """The smallest mean difference that these clips would show with that power, in the metric's unit."""
+    """The smallest mean difference that these clips would show with that power, in the metric's unit; infinite where
+    none can be named."""
     from scipy import optimize
 
     n = len(set(clusters))
     around = spread(differences, clusters)
     if n < 2 or not math.isfinite(around):
         return math.inf
-    found = optimize.root_scalar(lambda size: power(n, size, alpha) - wanted, bracket=(0.0, 1000.0))
-    return float(found.root) * around
+    # Two or three clusters under a strict level show only what is thousands of standard deviations.
+    most = next((size for size in _SIZES if power(n, size, alpha) >= wanted), None)
+    if most is None:
+        return math.inf
+    found = optimize.root_scalar(lambda size: power(n, size, alpha) - wanted, bracket=(0.0, most))
+    # SciPy gives NaN for the non-central t distribution where two clusters need a quantile of ten thousand.
+    return float(found.root) * around if abs(power(n, found.root, alpha) - wanted) < 1e-6 else math.inf

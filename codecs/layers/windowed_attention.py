@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .partial_rotary import PartialRotary
+from .rotary import RotaryHalves
 
 _LEAST_BLOCK = 16
 _BLOCKS_AT_ONCE = 64
@@ -87,7 +87,7 @@ class WindowedAttention(nn.Module):
         self.to_qkv = nn.Linear(width, 3 * width, bias=False)
         self.q_norm = nn.LayerNorm(head_width, eps=eps)
         self.k_norm = nn.LayerNorm(head_width, eps=eps)
-        self.rotary = PartialRotary(rotary_dims)
+        self.rotary = RotaryHalves(rotary_dims)
         self.to_out = nn.Linear(width, width, bias=False)
 
     def forward(self, x: Tensor, lengths: Sequence[int] | None = None) -> Tensor:

@@ -20,7 +20,7 @@ from codeczoo.benchmarks.errors import BenchmarkError, InvalidRun
 from codeczoo.benchmarks.report import token_table
 from codeczoo.benchmarks.run_folder import RunFolder
 from codeczoo.benchmarks.token_corpus import CodecTokens, gather, sources, stream_bits
-from codeczoo.benchmarks.token_prediction import is_held_out, predict
+from codeczoo.benchmarks.token_prediction import held_out_of, predict, predict_all, validation_of
 from codeczoo.metrics import Undefined
 from codeczoo.metrics.token_counts import TokenCounts
 from codeczoo.metrics.token_language_model import TokenTransformer, TransformerRecipe
@@ -135,7 +135,7 @@ def test_runs_without_tokens_are_refused(run: Path, capsys: pytest.CaptureFixtur
 def test_predictions_are_of_clips_never_seen(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (of,) = sources(run)
     names = sorted(source.cluster for source in of.clips)
-    monkeypatch.setattr("codeczoo.benchmarks.token_prediction.is_held_out", lambda cluster: cluster == names[0])
+    monkeypatch.setattr("codeczoo.benchmarks.token_prediction.held_out_of", lambda clusters: {names[0]})
     found = predict(of, ["ngram"])
     held_out = [source for source in of.clips if source.cluster == names[0]]
     learnt = [source for source in of.clips if source.cluster != names[0]]
@@ -151,7 +151,7 @@ def test_predictions_are_of_clips_never_seen(run: Path, monkeypatch: pytest.Monk
             sum(len((source.codes() or [])[0]) for source in learnt),
         )
         assert (prediction.nominal_bits_a_token, prediction.enough, prediction.steps) == (12.0, False, None)
-    monkeypatch.setattr("codeczoo.benchmarks.token_prediction.is_held_out", lambda cluster: False)
+    monkeypatch.setattr("codeczoo.benchmarks.token_prediction.held_out_of", lambda clusters: set())
     with pytest.raises(Undefined, match="no clips to hold out"):
         predict(of, ["ngram"])
     with pytest.raises(BenchmarkError, match="ngram and transformer; got gru"):
@@ -167,8 +167,8 @@ def test_the_transformer_learns_validates_and_is_tried_on_different_clips(
     recipe = TransformerRecipe(width=16, layers=1, heads=2, context=32, batch=2, validate_every=2, most_steps=4)
     where = "codeczoo.benchmarks.token_prediction"
     monkeypatch.setattr(f"{where}.TransformerRecipe", lambda: recipe)
-    monkeypatch.setattr(f"{where}.is_held_out", lambda cluster: cluster == a)
-    monkeypatch.setattr(f"{where}.is_validation", lambda cluster: cluster == b)
+    monkeypatch.setattr(f"{where}.held_out_of", lambda clusters: {a})
+    monkeypatch.setattr(f"{where}.validation_of", lambda clusters: {b})
     model = TokenTransformer((4096,), [codes[name] for name in codes if name in learnt], [codes[b]], recipe)
     bits = model.bits(codes[a])[0]
     (found,) = predict(of, ["transformer"])
@@ -198,7 +198,7 @@ def test_the_transformer_learns_validates_and_is_tried_on_different_clips(
 def test_what_cannot_be_predicted_is_said(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("codeczoo.benchmarks.token_prediction.is_held_out", lambda cluster: True)
+    monkeypatch.setattr("codeczoo.benchmarks.token_prediction.held_out_of", lambda clusters: set(clusters))
     assert main(["tokens", str(run)]) == 0
     assert f"`{NAME}`: not predicted: no clips to learn from" in capsys.readouterr().out
     assert main(["tokens", str(run), "--predict", "none"]) == 0
@@ -208,10 +208,33 @@ def test_what_cannot_be_predicted_is_said(
 
 
 def test_a_fifth_of_the_speakers_is_held_out() -> None:
-    held_out = [is_held_out(f"('set', 'speaker-{number}')") for number in range(4000)]
-    assert 0.18 < np.mean(held_out) < 0.22
-    assert not any(is_held_out(str(number), 0.0) for number in range(50))
-    assert all(is_held_out(str(number), 1.0) for number in range(50))
+    speakers = {f"('set', 'speaker-{number}')" for number in range(4000)}
+    held_out = held_out_of(speakers)
+    assert 0.18 < len(held_out) / 4000 < 0.22
+    validation = validation_of(speakers - held_out)
+    assert 0.11 < len(validation) / len(speakers - held_out) < 0.14
+    assert not validation & held_out
+    some = set(sorted(speakers)[:500])
+    assert held_out_of(some) == held_out & some
+
+
+def test_no_side_of_three_speakers_is_empty() -> None:
+    for number in range(200):
+        speakers = {f"{number}-{letter}" for letter in "abc"}
+        held_out = held_out_of(speakers)
+        validation = validation_of(speakers - held_out)
+        assert (len(held_out), len(validation)) == (1, 1)
+        assert len(held_out_of(sorted(speakers)[:2])) == 1
+    assert held_out_of({"alone"}) == held_out_of(()) == validation_of({"alone"}) == frozenset()
+
+
+def test_n_grams_remain_where_the_transformer_has_nothing_to_be_validated_on(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("codeczoo.benchmarks.token_prediction.validation_of", lambda clusters: set())
+    found, left_out = predict_all(sources(run), ["ngram", "transformer"])
+    assert [of.model for of in found] == ["ngram_1", "ngram_2", "ngram_3"]
+    assert list(left_out.values()) == ["not predicted by transformer: no clips to validate the transformer with"]
 
 
 def of_parts(codec: str, group: str, tokens: list[int]) -> CodecTokens:

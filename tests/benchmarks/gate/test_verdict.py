@@ -93,8 +93,8 @@ def test_what_is_missing_is_not_judged(made, runs):
     assert judge(after[:-3], before, facts=made.facts, allow_missing=True).exit_status == 0
     others = [{**record, "codec": "other"} for record in after]
     assert "has no record of mine@6kbps" in only(judge(others, before, facts=made.facts)).reason
-    renamed = [{**record, "clip": f"x{record['clip']}"} for record in after]
-    assert "no clip with a value of stoi in common" in only(judge(renamed, before, facts=made.facts)).reason
+    exchanged = [{**record, "clip_sha256": f"x{record['clip_sha256']}"} for record in after]
+    assert "no clip with a value of stoi in common" in only(judge(exchanged, before, facts=made.facts)).reason
     redefined = [{**record, "identities": {"stoi": "ffffffff"}} for record in after]
     assert "different definitions" in only(judge(redefined, before, facts=made.facts)).reason
 
@@ -220,3 +220,74 @@ def test_for_programs(mixed):
     statuses = {each["codec"]: each["status"] for each in found["verdicts"]}
     assert statuses == {"mine@6kbps": "failed", "fine@1kbps": "passed", "we|ird<&>\x00": "unjudged"}
     assert [each["drop"] for each in found["verdicts"] if each["status"] == "unjudged"] == [None]
+
+
+def moved(records, corpus, rename=str):
+    return [{**record, "corpus": corpus, "clip": rename(record["clip"])} for record in records]
+
+
+def test_a_corpus_of_another_name_is_known_by_its_content(made, runs):
+    before, after = runs(drop=0.01, noise=0.004)
+    verdict = only(judge(after, before, facts=made.facts))
+    elsewhere = moved(after, "copied", lambda name: f"sub/{name}")
+    assert only(judge(elsewhere, before, facts=made.facts)) == verdict
+    assert verdict.status == "failed"
+    changed = [{**record, "clip_sha256": f"{record['clip_sha256']}0"} for record in elsewhere]
+    refused = only(judge(changed, before, facts=made.facts))
+    assert (refused.status, refused.reason) == (
+        "unjudged",
+        "the run has no record of mine@6kbps on these clips; measure it",
+    )
+
+
+def test_content_under_two_names_is_two_clips(made):
+    """As many are paired as the baseline has; none of its values is used twice."""
+    levels = {"x": 0.9, "y": 0.9, "z": 0.8}
+    content = {"x": "same", "y": "same", "z": "other"}
+
+    def run(names):
+        found = [made.record("a", clip, {"stoi": levels[clip]}) for clip in names]
+        return [{**record, "clip_sha256": content[record["clip"]]} for record in found]
+
+    both = only(judge(moved(run("xyz"), "copied"), run("xyz"), facts=made.facts))
+    assert (both.n_clips, both.status) == (3, "passed")
+    once = only(judge(moved(run("xz"), "copied"), run("xyz"), facts=made.facts))
+    assert (once.n_clips, once.reason) == (2, "the run lacks 1 clip of the baseline")
+    more = only(judge(moved(run("xyz"), "copied"), run("xz"), facts=made.facts))
+    assert (more.n_clips, more.status) == (2, "passed")
+
+
+def test_a_clip_that_is_there_by_name_is_not_taken_for_another(made):
+    """Equal content under another name changes nothing where the baseline's own name is there."""
+    before = [made.record("a", clip, {"stoi": 0.9}) for clip in ("x", "z")]
+    after = [made.record("a", clip, {"stoi": 0.9}) for clip in ("x", "z")]
+    copy = {**after[0], "clip": "copy of x", "scores": {"stoi": 0.1}}
+    verdict = only(judge([copy, *after], before, facts=made.facts))
+    assert (verdict.n_clips, verdict.run, verdict.status) == (2, 0.9, "passed")
+
+
+def test_clips_without_a_checksum_are_known_by_name_alone(made):
+    before = [{**made.record("a", clip, {"stoi": 0.9}), "clip_sha256": ""} for clip in ("x", "z")]
+    verdict = only(judge(moved(before, "copied"), before, facts=made.facts))
+    assert verdict.status == "unjudged"
+
+
+def test_a_repeat_of_something_else_is_refused(made, runs):
+    """It would be taken for a baseline without any noise."""
+    before, after = runs(drop=0.01)
+    others = [{**record, "codec": "other"} for record in before]
+    with pytest.raises(InvalidRun, match="Repeat 2 holds no clip and codec of the baseline"):
+        judge(after, before, repeats=[moved(before, "copied"), others], facts=made.facts)
+
+
+def test_two_clips_and_many_metrics_are_judged(made):
+    """A strict level on two clips: no drop that could ever be shown is an answer, and no crash."""
+    names = [f"codec{number}" for number in range(150)]
+    run = [made.record(name, clip, {"stoi": level}) for name in names for clip, level in (("x", 0.8), ("y", 0.9))]
+    worse = [
+        {**record, "scores": {"stoi": record["scores"]["stoi"] - shift}}
+        for record, shift in zip(run, [0.1, 0.2] * 150, strict=True)
+    ]
+    found = judge(worse, run, facts=made.facts)
+    assert found.counts == {"passed": 0, "failed": 0, "unjudged": 150}
+    assert all(1 < verdict.detectable < math.inf for verdict in found.verdicts)

@@ -9,14 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from torch import Tensor
 
 from codeczoo.benchmarks.errors import InvalidProbe, InvalidRun
 from codeczoo.benchmarks.probes import arch, probe_records, probing
 from codeczoo.benchmarks.probes.probing import ProbeRequest, run
-from codeczoo.benchmarks.probes.task import Task
+from codeczoo.benchmarks.probes.task import Example, Task
 from codeczoo.benchmarks.report import probe_report, probe_summary
 from codeczoo.benchmarks.report.probe_summary import ProbeResult
 from codeczoo.benchmarks.request import Point, points
+from codeczoo.codecs.base import Encoded
 
 from .conftest import LevelCodec
 
@@ -196,6 +198,50 @@ def test_a_codec_that_fails_on_every_clip_does_not_cost_the_others(
     text, _ = probe_report.write(probe_records.load(request.out), request.out / "report")
     reason = "too few clips have a feature; the first reason: RuntimeError: out of memory"
     assert f"- `levels:broken`: undefined, {reason}." in text
+
+
+def in_parts(labelled: Labelled) -> Task:
+    """Any number of labels; the test part has those of `c` and clips without a label."""
+
+    def example(index: int, one: Example) -> Example:
+        if one.labels == ("c",):
+            return replace(one, part="test" if index % 2 else "train")
+        return replace(one, part="test", labels=()) if index % 5 == 0 else replace(one, part="train")
+
+    examples = tuple(example(index, one) for index, one in enumerate(labelled(speakers=10).examples))
+    return Task("made", examples, multi_label=True, group_is="clip", disjoint=False)
+
+
+def test_a_codec_that_loses_every_test_clip_with_a_label_does_not_cost_the_others(
+    labelled: Labelled, request_of: RequestOf, level_codec: LevelCodec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = LevelCodec("levels:broken")
+    encode = other.encode
+
+    def broken(audio: Tensor) -> Encoded:
+        if audio.mean() > 0.2:
+            raise RuntimeError("too loud")
+        return encode(audio)
+
+    monkeypatch.setattr(other, "encode", broken)
+    named = (Point("levels:broken", lambda: other), Point("levels:test", lambda: level_codec))
+    request = request_of(in_parts(labelled), seeds=1, points=named)
+    assert run(request).exit_status == 1
+    found = results(request.out)
+    assert found["levels:test"].mean == 1.0
+    assert found["levels:broken"].mean is None
+    text, _ = probe_report.write(probe_records.load(request.out), request.out / "report")
+    reason = "too few clips have a feature; the first reason: RuntimeError: too loud"
+    assert f"- `levels:broken`: undefined, {reason}." in text
+
+
+def test_a_test_part_without_any_label_is_refused_before_audio_is_read(
+    labelled: Labelled, request_of: RequestOf
+) -> None:
+    task = in_parts(labelled)
+    examples = tuple(replace(one, labels=()) if one.part == "test" else one for one in task.examples)
+    with pytest.raises(InvalidProbe, match=r"made: no test clip \(fold test\) has a label, so nothing can be scored"):
+        run(request_of(replace(task, examples=examples), seeds=1))
 
 
 def test_the_newest_version_of_a_codec_is_reported(

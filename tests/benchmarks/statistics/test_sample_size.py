@@ -67,3 +67,12 @@ def test_the_detectable_difference_needs_these_clips():
     assert clusters_needed(seen / values.std(ddof=1)) in (49, 50, 51)
     assert detectable([0.0] * 5, range(5)) == 0.0
     assert detectable([0.5], ["a"]) == math.inf
+
+
+def test_two_clips_show_only_the_enormous():
+    """As in a gate of hundreds of metrics: Student's quantile at one degree of freedom is about 1 / (pi tail)."""
+    values = [0.0, 1.0]
+    seen = detectable(values, range(2), 5e-4)
+    assert power(2, seen / math.sqrt(0.5), 5e-4) == pytest.approx(0.8, abs=1e-6)
+    assert seen > 0.5 / (math.pi * 2.5e-4)
+    assert detectable(values, range(2), 5e-5) == math.inf

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from codeczoo.codecs.layers.partial_rotary import PartialRotary
+from codeczoo.codecs.layers.rotary import RotaryHalves
 from codeczoo.codecs.layers.windowed_attention import WindowedAttention, windowed_attention
 
 WINDOWS = [(0, 0), (3, 4), (5, 0), (0, 2), (63, 64), (7, 31)]
@@ -94,7 +94,7 @@ def test_memory_grows_linearly(with_gradients: bool) -> None:
 
 
 def test_rotation_turns_the_first_channels_alone() -> None:
-    rotary = PartialRotary(4)
+    rotary = RotaryHalves(4)
     x = torch.randn(1, 1, 6, 10)
     turned = rotary(x, rotary.angles(6))
     assert torch.equal(turned[..., 4:], x[..., 4:])

@@ -1,0 +1,51 @@
+"""What follows from the hyper-parameters of a codec whose encoder is SEANet's and whose decoder is Vocos'.
+
+WavTokenizer and UniCodec: tokens are as far apart as the encoder's strides say, and the head's spectra as tokens.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from codeczoo.codecs.errors import CodecError
+
+from .seanet import SeanetConfig
+from .vocos import VocosConfig
+
+
+@dataclass(frozen=True)
+class FrameConfig:
+    """What both models' hyper-parameters have in common."""
+
+    sample_rate: int
+    """Hz."""
+    encoder: SeanetConfig
+    decoder: VocosConfig | None
+    """None: not Vocos, but the encoder's mirror image."""
+    n_fft: int | None
+    """Samples of the head's spectra; None: four hops, as published."""
+
+    def __post_init__(self) -> None:
+        if self.decoder is not None and self.decoder.dimension != self.encoder.dimension:
+            raise CodecError(
+                f"The decoder takes features of {self.decoder.dimension} channels, the encoder gives "
+                f"{self.encoder.dimension}; set both dimensions alike."
+            )
+
+    @property
+    def hop(self) -> int:
+        """Samples a token."""
+        return self.encoder.hop
+
+    @property
+    def frame_rate_hz(self) -> float:
+        return self.sample_rate / self.hop
+
+    @property
+    def window(self) -> int:
+        """Samples of one spectrum of the head."""
+        return self.n_fft or 4 * self.hop
+
+    @property
+    def bandwidths(self) -> int:
+        return self.decoder.bandwidths if self.decoder else 1
