@@ -68,7 +68,9 @@ def run(options: argparse.Namespace) -> int:
     out = options.out
     if options.runs and out is None:
         first: Path = options.runs[0]
-        out = (first if first.is_dir() else first.parent) / "report" / "published"
+        # A file of figures is no run, whose reports would be looked for in `report`.
+        folder = first.parent if first.suffix == ".json" else (first if first.is_dir() else first.parent) / "report"
+        out = folder / "published"
     text, paths = published_report.write(options.table, options.runs, out, matches, options.jobs)
     print(text)
     for path in paths:

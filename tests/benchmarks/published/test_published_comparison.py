@@ -432,3 +432,51 @@ def test_use_of_a_codebook_and_of_its_parts(monkeypatch: pytest.MonkeyPatch, tmp
         ("w. domain id; music codebook", "unicodec:base@music"): 0.5,
         ("w. domain id; audio codebook", "unicodec:base@sound"): 0.0,
     }
+
+
+def probe_lines(task: str, mode: str, accuracy: float, metric: str = "accuracy") -> list[dict[str, Any]]:
+    """Two folds of 100 test clips, of 20 speakers each of whom is told right alike."""
+    return [
+        {
+            "schema": 1, "task": task, "metric": metric, "classes": 50, "domain": "sound",
+            "features": "encodec:24khz@1.5kbps",
+            "codec_facts": {"bitrate_kbps": 1.5, "n_codebooks": 2, "tokens_per_second": 150.0},
+            "features_identity": "f", "mode": mode, "mode_identity": mode, "pooling": "mean", "task_identity": task,
+            "seed": 0, "fold": str(fold), "identity": f"{task}{mode}{fold}",
+            "clips": {"train": 80, "validation": 20, "test": 100}, "scores": {metric: accuracy},
+            **({"interval": [accuracy - 0.05, accuracy + 0.05]} if metric == "map" else {}),
+            **({} if metric == "map" else {"groups": {
+                f"s{fold}-{number}": [5 * accuracy + (0.1 if number % 2 else -0.1), 5] for number in range(20)
+            }}),
+            "failed": {}, "group_is": "speaker", "leak": "", "notes": [],
+        }
+        for fold in (1, 2)
+    ]  # fmt: skip
+
+
+def test_probes_beside_the_published_ones(tmp_path: Path) -> None:
+    """Compared by the published procedure alone, on sets with one label a clip and speakers apart."""
+    run = tmp_path / "probes"
+    run.mkdir()
+    lines = [
+        *probe_lines("esc-50", "arch", 0.1699),
+        *probe_lines("esc-50", "linear", 0.4),
+        *probe_lines("vivae", "arch", 0.5),
+        *probe_lines("ravdess", "arch", 0.2743),
+        *probe_lines("magnatagatune", "arch", 0.19, "map"),
+        *probe_lines("audiomnist", "linear", 0.3649),
+        *probe_lines("languages", "arch", 0.9),
+    ]
+    (run / "probes.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    for table in ("unicodec-table5", "wavtokenizer-table3"):
+        found = {line["dataset"]: line for line in pairs_of(run, tmp_path, table)}
+        assert {name: line["verdict"] for name, line in found.items()} == {
+            "esc50": "within", "vivae": "beyond", "ravdess": "shown", "magnatagatune": "shown", "audio_mnist": "shown",
+        }  # fmt: skip
+        assert (found["esc50"]["published"], found["esc50"]["our_metric"]) == ("0.1699", "arch")
+        assert "same actors in train and test" in found["ravdess"]["reason"]
+        assert "scored by mAP" in found["magnatagatune"]["reason"]
+        assert found["audio_mnist"]["reason"] == "ours is linear, the printed number is by the definition of arch"
+    text, _ = write("unicodec-table5", [run], None, {})
+    assert "| 17.000 ± " in text or "| 16.990 ± " in text  # percent, as UniCodec prints it
+    assert "Probes of languages have no column in this table and are left out." in text
