@@ -27,7 +27,7 @@ from .listing import ListedCorpus, audio_names, check_folder, folder_name, liste
 from .manifest import SUFFIXES as MANIFEST_SUFFIXES
 from .manifest import manifest
 from .passages import passages
-from .selection import Where, cut, filtered, take
+from .selection import Where, cut, filtered, lasting, take
 
 _WILDCARDS = "*?["
 
@@ -101,14 +101,15 @@ def resolve(
     *,
     where: Where | None = None,
     split: str | None = None,
+    duration_s: tuple[float, float] | None = None,
     segment_s: float | None = None,
     lengths_s: Sequence[float] | None = None,
     limit: int | None = None,
     seed: int = 0,
 ) -> Corpus:
-    """The corpus that `text` names. In this order: only clips of `split` and `where`, then `limit` files of them drawn
-    by `seed`, then each cut into stretches of `segment_s`; with `lengths_s`, pieces of `limit` passages that the clips
-    are joined to (passages.py). Raises InvalidCorpus, UnknownSuite."""
+    """The corpus that `text` names. In this order: only clips of `split` and `where` that last `duration_s` (least and
+    most), then `limit` files of them drawn by `seed`, then each cut into stretches of `segment_s`; with `lengths_s`,
+    pieces of `limit` passages that the clips are joined to (passages.py). Raises InvalidCorpus, UnknownSuite."""
     if lengths_s is not None and segment_s is not None:
         raise InvalidCorpus("Clips are cut by --segment-s or joined and cut by --lengths-s; give one of the two.")
     conditions = dict(where or {})
@@ -123,6 +124,8 @@ def resolve(
             corpus = manifest(path, where=conditions)
         else:
             corpus = filtered(_plain(text, path), conditions)
+    if duration_s is not None:
+        corpus = lasting(corpus, *duration_s)
     if lengths_s is not None:
         return passages(corpus, lengths_s, limit, seed)
     if limit is not None:

@@ -75,6 +75,7 @@ def invocation(request: Request, identities: dict[str, str]) -> dict[str, Any]:
     """The entry of `run.json` for one invocation of the runner."""
     return {
         **fact_sheet(request.command),
+        "suite": request.suite,
         "codecs": [point.name for point in request.points],
         "skipped_codecs": dict(request.skipped),
         "corpus": request.corpus.name,

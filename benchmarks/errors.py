@@ -6,6 +6,7 @@ BenchmarkError              base of all below; its text is a sentence for the us
 ├── UnknownSuite            no such suite or corpus; the nearest names are listed
 ├── InvalidSuite            a suite's file has an unknown key or a value of the wrong kind
 ├── InvalidProbe            a probe cannot be made: labels, divisions, a speaker on both sides
+├── InvalidPublished        a file of published numbers is missing or garbled, or there is no such table
 └── InvalidRun              a run folder of another schema, or in use, or without records
 """
 
@@ -41,6 +42,10 @@ class InvalidRun(BenchmarkError):
 
 class InvalidProbe(BenchmarkError):
     """Labelled clips cannot be probed as they are."""
+
+
+class InvalidPublished(BenchmarkError):
+    """Published numbers cannot be read, or there is no such table."""
 
 
 USER_ERRORS = (BenchmarkError, CodecError, MetricError)

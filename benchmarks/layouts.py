@@ -40,6 +40,8 @@ class Layout:
     """A file, relative to the root."""
     licence: str
     description: str
+    url: str
+    """Where it is had."""
 
 
 def layout(name: str, root: Path, split: str | None = None) -> Corpus:
@@ -152,6 +154,7 @@ LAYOUTS: dict[str, Layout] = {
         example="test-clean/1089/134686/1089-134686-0000.flac",
         licence="CC BY 4.0",
         description="LibriSpeech: read English audiobooks at 16 kHz; splits such as test-clean",
+        url="https://www.openslr.org/12",
     ),
     "libritts": Layout(
         folder="LibriTTS",
@@ -159,6 +162,7 @@ LAYOUTS: dict[str, Layout] = {
         example="test-clean/1089/134686/1089_134686_000001_000001.wav",
         licence="CC BY 4.0",
         description="LibriTTS: read English audiobooks at 24 kHz; splits such as test-clean",
+        url="https://www.openslr.org/60",
     ),
     "ljspeech": Layout(
         folder="LJSpeech-1.1",
@@ -166,6 +170,7 @@ LAYOUTS: dict[str, Layout] = {
         example="wavs/LJ001-0001.wav and listed in metadata.csv",
         licence="public domain",
         description="LJ Speech 1.1: one reader of English at 22.05 kHz",
+        url="https://keithito.com/LJ-Speech-Dataset",
     ),
     "vctk": Layout(
         folder="VCTK-Corpus-0.92",
@@ -173,6 +178,7 @@ LAYOUTS: dict[str, Layout] = {
         example="wav48_silence_trimmed/p225/p225_001_mic1.flac",
         licence="CC BY 4.0",
         description="VCTK 0.92 (microphone 1) or 0.80: 110 speakers of English at 48 kHz",
+        url="https://doi.org/10.7488/ds/2645",
     ),
     "musdb18hq": Layout(
         folder="musdb18hq",
@@ -180,6 +186,7 @@ LAYOUTS: dict[str, Layout] = {
         example="test/AM Contra - Heart Peripheral/mixture.wav",
         licence="academic use only; each track under its own licence",
         description="MUSDB18-HQ: mixtures of 150 music tracks at 44.1 kHz; splits train and test",
+        url="https://doi.org/10.5281/zenodo.3338373",
     ),
     "musdb18hq-stems": Layout(
         folder="musdb18hq",
@@ -187,6 +194,7 @@ LAYOUTS: dict[str, Layout] = {
         example="test/AM Contra - Heart Peripheral/vocals.wav",
         licence="academic use only; each track under its own licence",
         description="MUSDB18-HQ: bass, drums, other and vocals of the same tracks as single clips",
+        url="https://doi.org/10.5281/zenodo.3338373",
     ),
     "audioset": Layout(
         folder="audioset",
@@ -194,6 +202,7 @@ LAYOUTS: dict[str, Layout] = {
         example="eval/YTID.wav",
         licence="labels CC BY 4.0; the audio is its uploaders'",
         description="AudioSet or any folder of YouTube ids: sounds, with labels where the segments files are there",
+        url="https://research.google.com/audioset/download.html",
     ),
 }
 """Data set -> layout."""

@@ -55,6 +55,8 @@ class Request:
     keep_tokens: bool = True
     command: str = ""
     """As it was typed, for `run.json`."""
+    suite: str = ""
+    """Name of the suite that it is of; empty where it is of none."""
     skipped: tuple[tuple[str, str], ...] = ()
     """Operating points left out, with the reason."""
 

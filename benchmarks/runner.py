@@ -61,6 +61,16 @@ class Summary:
             for name in record.get(field_name, {}):
                 counts[name] = counts.get(name, 0) + 1
 
+    def add(self, other: Summary) -> None:
+        """Take another request's share of the same run into this one."""
+        self.pairs += other.pairs
+        self.measured += other.measured
+        self.known += other.known
+        self.seconds += other.seconds
+        for own, more in ((self.failed, other.failed), (self.undefined, other.undefined)):
+            for name, count in more.items():
+                own[name] = own.get(name, 0) + count
+
     @property
     def exit_status(self) -> int:
         """0 all well, 1 something failed, 3 nothing failed but some scores are undefined."""

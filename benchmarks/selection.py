@@ -113,6 +113,24 @@ def take(corpus: Corpus, n: int, seed: int = 0) -> Corpus:
     return ListedCorpus(corpus.name, lambda: (clip for clip in corpus if clip.name in drawn), n, corpus.licence)
 
 
+def lasting(corpus: Corpus, least_s: float, most_s: float) -> Corpus:
+    """The clips from `least_s` to `most_s` seconds long, by their headers; a file whose header cannot be read is kept,
+    so that its own record says what is wrong with it."""
+    if not (0 <= least_s <= most_s and math.isfinite(most_s)):
+        raise InvalidCorpus(
+            f"Clips are chosen by a least and a most number of seconds; got {least_s:g} and {most_s:g}."
+        )
+    lengths_s = array("d", (_length_s(clip) for clip in corpus))
+
+    def clips() -> Iterator[Clip]:
+        for clip, length_s in zip(corpus, lengths_s, strict=True):
+            if math.isnan(length_s) or least_s <= length_s <= most_s:
+                yield clip
+
+    empty = f"No clip of {corpus.name} is from {least_s:g} to {most_s:g} s long."
+    return listed(corpus.name, clips, empty=empty, licence=corpus.licence)
+
+
 def rank(name: str, seed: int) -> bytes:
     """Where a name stands when names are drawn by `seed`: those of the smallest ranks are."""
     return hashlib.sha256(f"{seed} {name}".encode(errors="surrogateescape")).digest()

@@ -113,9 +113,13 @@ class CodecSources:
 
 
 def sources(
-    run: Path, group_by: GroupBy | None = None, codecs: Callable[[str], bool] = lambda name: True
+    run: Path,
+    group_by: GroupBy | None = None,
+    codecs: Callable[[str], bool] = lambda name: True,
+    group_of: Callable[[Record], str] | None = None,
 ) -> tuple[CodecSources, ...]:
-    """What a run has tokens of, in the order of its records; codecs of bytes alone are left out. Raises InvalidRun."""
+    """What a run has tokens of, in the order of its records; codecs of bytes alone are left out. `group_of` names the
+    group of a record, instead of its field `group_by`. Raises InvalidRun."""
     found = [record for record in records.load(run) if _has_tokens(record) and codecs(record["codec"])]
     if not found:
         raise InvalidRun(f"{run} holds no records of a codec with tokens; codeczoo bench makes some.")
@@ -132,7 +136,8 @@ def sources(
             float(record["seconds"]),
             str(cluster(record)),
         )
-        clips.setdefault((record["codec"], group_name(record, grouping)), []).append(source)
+        group = group_name(record, grouping) if group_of is None else group_of(record)
+        clips.setdefault((record["codec"], group), []).append(source)
         sizes[record["codec"]] = tuple(record["codec_facts"]["codebook_sizes"])
         # Records of before codecs declared parts have none.
         declared = record["codec_facts"].get("partitions", [])

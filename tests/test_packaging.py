@@ -13,6 +13,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("codecs", "metrics", "benchmarks")
+DATA = ("codeczoo.results.published",)
+"""Folders without modules that a wheel has too."""
 
 
 def setuptools_table() -> dict[str, Any]:
@@ -26,7 +28,7 @@ def test_every_sub_package_is_named() -> None:
         for folder in [ROOT / top, *(ROOT / top).rglob("*")]
         if folder.is_dir() and any(folder.glob("*.py"))
     }
-    assert set(setuptools_table()["packages"]) == found
+    assert set(setuptools_table()["packages"]) == found | set(DATA)
 
 
 def test_every_folder_with_modules_is_a_package() -> None:
@@ -42,6 +44,18 @@ def test_data_files_are_named() -> None:
             if path.is_file() and path.suffix not in {".py", ".pyc"}:
                 package = ".".join(["codeczoo", *path.parent.relative_to(ROOT).parts])
                 assert any(fnmatch.fnmatch(path.name, pattern) for pattern in declared.get(package, [])), path
+
+
+def test_data_folders_are_where_the_package_looks_for_them() -> None:
+    """`codeczoo` is the repository's root in a wheel too, so that one path leads there in both."""
+    from codeczoo.benchmarks.published.rows import FOLDER, PAPERS
+
+    (name,) = DATA
+    assert ROOT.joinpath(*name.split(".")[1:]) == FOLDER
+    declared: list[str] = setuptools_table()["package-data"][name]
+    for path in FOLDER.iterdir():
+        assert any(fnmatch.fnmatch(path.name, pattern) for pattern in declared), path
+    assert {path.stem for path in FOLDER.glob("*.csv")} == set(PAPERS)
 
 
 @pytest.mark.parametrize("name", [f"codeczoo.{top}" for top in PACKAGES])

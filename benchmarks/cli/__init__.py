@@ -11,9 +11,9 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from . import bench, check, code, compare, convert, doctor, fetch, listing, probe, report, score, tokens, train
+from . import bench, check, code, compare, convert, doctor, fetch, listing, probe, published, report, score, tokens, train
 
-_VERBS = (listing, bench, score, report, compare, check, tokens, probe, doctor, code, fetch, convert, train)
+_VERBS = (listing, bench, score, report, published, compare, check, tokens, probe, doctor, code, fetch, convert, train)
 
 _DESCRIPTION = """\
 A zoo of audio tokenizers behind one contract, and a harness that measures all of them the same way.
@@ -37,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
         prog="codeczoo", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     made.add_argument("--version", action="store_true", help="print the version and exit")
-    made.add_argument("--verbose", action="store_true", help="say more about what is going on")
+    made.add_argument("-v", "--verbose", action="store_true", help="say more about what is going on")
     verbs = made.add_subparsers(title="verbs", metavar="VERB")
     for module in _VERBS:
         module.add_verbs(verbs)

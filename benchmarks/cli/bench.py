@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import options as shared
 
 if TYPE_CHECKING:
+    from codeczoo.benchmarks.clip import Corpus
     from codeczoo.benchmarks.request import Point, Request
     from codeczoo.benchmarks.suites import Suite
 
@@ -21,6 +23,9 @@ may be asked of the same RUN later; what has changed since (a weight file, a cli
 
 A suite names codecs, metrics and corpus; what is given beside it replaces its part. Codecs and metrics of a suite that
 cannot run here are left out, and said so; those named one by one must be able to run.
+
+Suites named after a paper's table (wavtokenizer-table1, unicodec-table2, taae-table2, ...) measure that table on its
+own data sets, which lie below --data, and report ours beside the printed numbers (codeczoo published).
 """
 
 _EPILOG = """\
@@ -28,6 +33,7 @@ examples:
   codeczoo bench --suite demo --out runs/demo
   codeczoo bench --codecs 'opus@*' encodec:24khz@6kbps --corpus my/clips --metrics pesq_wb stoi --out runs/mine
   codeczoo bench --suite speech --corpus librispeech:/data/LibriSpeech --split test-clean --limit 200 --out runs/ls
+  codeczoo bench --suite wavtokenizer-table1 --data /data --codecs wavtokenizer:my.safetensors --out runs/t1
   codeczoo bench --suite length --corpus librispeech:/data/LibriSpeech --codecs opus@12kbps lyra:v2@6kbps --workers 0 \\
       --out runs/length
   codeczoo bench --codecs mimi:24khz@8q decoded:out/mine@1.1kbps --corpus my/clips --metrics stoi --out runs/mine
@@ -50,6 +56,13 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         metavar="NAME",
         help="codecs, metrics and corpus from a suite (codeczoo list suites) or a .toml file",
     )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="folder that holds the official data sets of a paper's suite, as they unpack: DIR/LibriTTS, "
+        "DIR/LJSpeech-1.1, ... (default: $CODECZOO_DATA)",
+    )
     parser.add_argument("--codecs", nargs="+", metavar="NAME", help="operating points, or quoted patterns: 'opus@*'")
     parser.add_argument("--metrics", nargs="+", metavar="NAME", help="metrics (codeczoo list metrics)")
     shared.add_corpus(parser, required=False, lengths=True)
@@ -62,19 +75,23 @@ def run(options: argparse.Namespace) -> int:
     """Measure, then report."""
     from codeczoo.benchmarks.cli.measuring import measure_and_report
 
-    return measure_and_report(_request(options), options)
+    return measure_and_report(_requests(options), options)
 
 
-def _request(options: argparse.Namespace) -> Request:
+def _requests(options: argparse.Namespace) -> list[Request]:
+    """One a corpus: most often one, several for a suite on several data sets."""
     from codeczoo.benchmarks import suites
     from codeczoo.benchmarks.errors import BenchmarkError
     from codeczoo.benchmarks.request import Request
     from codeczoo.benchmarks.run_folder import RunFolder
 
     suite = suites.load(options.suite) if options.suite else None
+    if suite is not None and suite.instead:
+        raise BenchmarkError(f"The suite {suite.name} is not run by bench. {suite.instead}")
     if suite is not None:
         _fill_in(options, suite)
-    if not options.corpus:
+    official = suite is not None and bool(suite.corpora) and not options.corpus
+    if not official and not options.corpus:
         named = f"the suite {suite.name} leaves its corpus to you" if suite is not None else "nothing to measure on"
         raise BenchmarkError(f"No corpus is named ({named}); name one with --corpus, as in --corpus demo.")
     workers, threads = shared.workers_of(options), shared.threads_of(options)
@@ -82,22 +99,40 @@ def _request(options: argparse.Namespace) -> Request:
     shared.check_device(options.device)
     metrics, metrics_left_out = _metrics(options, suite)
     points, skipped = _points(options, suite)
-    corpus = shared.corpus_of(options)
+    corpora = _official(options, suite) if official and suite is not None else (shared.corpus_of(options),)
     for line in dict.fromkeys([*_in_families(skipped), *metrics_left_out]):
         print(f"left out: {line}", file=sys.stderr)
-    return Request(
-        points=points,
-        corpus=corpus,
-        metrics=metrics,
-        out=options.out,
-        workers=workers,
-        threads=threads,
-        device=options.device,
-        retry_failed=options.retry_failed,
-        keep_tokens=not options.no_tokens,
-        command=options.command,
-        skipped=skipped,
-    )
+    return [
+        Request(
+            points=points,
+            corpus=corpus,
+            metrics=metrics,
+            out=options.out,
+            workers=workers,
+            threads=threads,
+            device=options.device,
+            retry_failed=options.retry_failed,
+            keep_tokens=not options.no_tokens,
+            command=options.command,
+            suite="" if suite is None else suite.name,
+            skipped=skipped,
+        )
+        for corpus in corpora
+    ]
+
+
+def _official(options: argparse.Namespace, suite: Suite) -> tuple[Corpus, ...]:
+    from codeczoo.benchmarks.errors import BenchmarkError
+    from codeczoo.benchmarks.suites.official import data_folder, resolve_all
+
+    for name in ("split", "where", "duration_s", "segment_s", "lengths_s"):
+        if getattr(options, name) not in (None, []):
+            option = name.replace("_", "-")
+            raise BenchmarkError(
+                f"--{option} does not go with the data sets of {suite.name}, which are its own; name a corpus with it, "
+                f"as in --corpus {suite.corpora[0].source}:FOLDER."
+            )
+    return resolve_all(suite, data_folder(options.data), options.limit, options.seed)
 
 
 def _fill_in(options: argparse.Namespace, suite: Suite) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .text import facts, table
 
 if TYPE_CHECKING:
+    from codeczoo.benchmarks.suites import Suite
     from codeczoo.codecs import Family, Spec
 
 _WHAT = ("codecs", "metrics", "suites", "corpora")
@@ -233,9 +234,13 @@ def _suites() -> list[dict[str, Any]]:
     from codeczoo.benchmarks import suites
 
     found = [suites.load(name) for name in suites.names()]
-    return [
-        {"suite": suite.name, "corpus": suite.corpus or "yours", "description": suite.description} for suite in found
-    ]
+    return [{"suite": suite.name, "corpus": _corpus_of(suite), "description": suite.description} for suite in found]
+
+
+def _corpus_of(suite: Suite) -> str:
+    if suite.instead:
+        return ""
+    return "official" if suite.corpora else suite.corpus or "yours"
 
 
 def _corpora() -> list[dict[str, Any]]:
@@ -252,6 +257,7 @@ def _facts(name: str) -> dict[str, Any]:
         return _metric_facts(name)
     if name in suites.names() or name.endswith(".toml"):
         suite = asdict(suites.load(name))
+        suite["corpora"] = [one["name"] for one in suite["corpora"]]
         defaults = {"seed": 0, "intervals": False}
         return {key: value for key, value in suite.items() if defaults.get(key, object()) != value}
     try:

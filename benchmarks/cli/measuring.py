@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from codeczoo.benchmarks import records
@@ -13,19 +14,25 @@ from codeczoo.benchmarks.runner import Summary, run
 from .progress import Bar
 
 
-def measure_and_report(request: Request, options: argparse.Namespace) -> int:
-    """Run a request, write its report, say what happened; gives the exit status."""
-    total = sum(1 for clip in request.corpus for point in request.points if point.covers(clip.name))
+def measure_and_report(requests: Sequence[Request], options: argparse.Namespace) -> int:
+    """Run requests of one run folder, write its report, say what happened; gives the exit status."""
+    total = sum(
+        1 for request in requests for clip in request.corpus for point in request.points if point.covers(clip.name)
+    )
+    summary = Summary()
     with Bar(total, unit="pair") as bar:
-        summary = run(request, bar.advance)
-    if not options.no_report and request.metrics:
-        _report(request.out, options)
-    print(_in_words(summary, request), file=sys.stderr)
+        for request in requests:
+            summary.add(run(request, bar.advance))
+    if not options.no_report and requests[0].metrics:
+        _report(requests[0].out, options)
+    print(_in_words(summary, requests[0]), file=sys.stderr)
     return summary.exit_status
 
 
 def _report(run_folder: Path, options: argparse.Namespace) -> None:
     from codeczoo.benchmarks import report
+    from codeczoo.benchmarks.report.published_report import suites_of
+    from codeczoo.benchmarks.report.published_report import write as write_published
 
     merged = records.load(run_folder)
     if not any(record["scores"] for record in merged):
@@ -35,6 +42,10 @@ def _report(run_folder: Path, options: argparse.Namespace) -> None:
     table = next((path for path in written if path.suffix == ".md"), None)
     if table is not None:
         print(table.read_text(encoding="utf-8"))
+    for name in suites_of([run_folder]):
+        text, paths = write_published(name, [run_folder], run_folder / "report" / "published", {})
+        print(text)
+        written += paths
     print("\n".join(str(path) for path in written), file=sys.stderr)
 
 

@@ -24,6 +24,13 @@ def add_corpus(parser: argparse.ArgumentParser, *, required: bool, lengths: bool
         help="keep clips whose field (path, domain, dataset, speaker, label) matches; may be repeated: "
         "--where domain=speech",
     )
+    group.add_argument(
+        "--duration-s",
+        nargs=2,
+        type=float,
+        metavar=("LEAST", "MOST"),
+        help="keep clips from LEAST to MOST seconds long: --duration-s 5 10",
+    )
     group.add_argument("--limit", type=int, metavar="N", help="a subset of N clips, the same each time for one --seed")
     group.add_argument("--seed", type=int, help="seed of --limit (default 0)")
     group.add_argument(
@@ -97,6 +104,7 @@ def corpus_of(options: argparse.Namespace):
         options.corpus,
         where=parse_where(options.where or ()),
         split=options.split,
+        duration_s=None if options.duration_s is None else tuple(options.duration_s),
         segment_s=options.segment_s,
         lengths_s=getattr(options, "lengths_s", None),
         limit=options.limit,

@@ -9,7 +9,8 @@ from . import options as shared
 
 _DESCRIPTION = """\
 Write tables (Markdown, CSV, LaTeX) and plots of quality against bitrate (PNG, PDF, SVG) from the records of one or
-several runs. Everything is computed from the records alone: no audio is read and no model is loaded.
+several runs. Everything is computed from the records alone: no audio is read and no model is loaded. Of a run of a
+suite that is named after a paper's table, ours stands beside the printed numbers in RUN/report/published.
 """
 
 _EPILOG = """\
@@ -61,6 +62,8 @@ def run(options: argparse.Namespace) -> int:
     from codeczoo.benchmarks import collector, records, report
     from codeczoo.benchmarks.errors import InvalidRun
     from codeczoo.benchmarks.report.equal_rate import check_rates
+    from codeczoo.benchmarks.report.published_report import suites_of
+    from codeczoo.benchmarks.report.published_report import write as write_published
 
     for rates in (options.at, options.at_tokens):
         if rates:
@@ -86,6 +89,10 @@ def run(options: argparse.Namespace) -> int:
     tables = [path for path in written if path.suffix == ".md"]
     if tables:
         print(tables[0].read_text(encoding="utf-8"))
+    for name in suites_of(options.runs):
+        text, paths = write_published(name, options.runs, out / "published", {})
+        print(text)
+        written += paths
     for path in written:
         print(path)
     return 0

@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
     """Score, then report."""
     from codeczoo.benchmarks.cli.measuring import measure_and_report
 
-    return measure_and_report(_request(options), options)
+    return measure_and_report([_request(options)], options)
 
 
 def _request(options: argparse.Namespace) -> Request:

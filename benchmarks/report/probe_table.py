@@ -11,7 +11,7 @@ from codeczoo.benchmarks.probes.probing import MAJORITY, UNIFORM
 from .columns import kbps_text, rate_text
 from .notes import listed
 from .probe_summary import ProbeResult
-from .published_probes import PUBLISHED, Published
+from .published_probes import Published, published
 from .table import NOTHING, Section, Table, TextCell
 from .tidy import as_csv, number
 
@@ -38,8 +38,9 @@ def table(found: Sequence[ProbeResult]) -> Table:
     ways = list(dict.fromkeys((result.mode, result.pooling) for result in found))
     poolings = {pooling for _, pooling in ways}
     sections = [_section(mode, pooling, found, tasks, len(poolings) > 1) for mode, pooling in ways]
-    if any(mode == "arch" for mode, _ in ways) and any(task in PUBLISHED[0].values for task in tasks):
-        sections.append(_published(tasks))
+    printed = published() if any(mode == "arch" for mode, _ in ways) else ()
+    if printed and any(task in printed[0].values for task in tasks):
+        sections.append(_published(printed, tasks))
     return Table("Linear probes", head, 1, tuple(sections), tuple(_notes(found, tasks)))
 
 
@@ -130,14 +131,14 @@ def _cell(result: ProbeResult, emphasis: Literal["", "best", "second"]) -> TextC
     return TextCell(text, emphasis)
 
 
-def _published(tasks: Sequence[str]) -> Section:
+def _published(printed: Sequence[Published], tasks: Sequence[str]) -> Section:
     def row(of: Published) -> Cells:
         values = (of.values.get(task) for task in tasks)
         return (
             TextCell(f"{of.system} ({of.paper})"),
             TextCell(NOTHING),
             TextCell(NOTHING if of.codebooks is None else str(of.codebooks)),
-            TextCell(str(of.tokens_per_second)),
+            TextCell(NOTHING if of.tokens_per_second is None else rate_text(of.tokens_per_second)),
             *(TextCell(NOTHING if value is None else f"{value:.2f}") for value in values),
         )
 
@@ -145,7 +146,7 @@ def _published(tasks: Sequence[str]) -> Section:
         "As printed in the papers, which call every column accuracy and state neither head, pooling nor layer; RAVDESS "
         "and FMA there are divided at random, with speakers and artists in train and test."
     )
-    return Section("published", tuple(row(of) for of in PUBLISHED), (note,))
+    return Section("published", tuple(row(of) for of in printed), (note,))
 
 
 def _notes(found: Sequence[ProbeResult], tasks: Sequence[str]) -> list[str]:

@@ -35,6 +35,8 @@ _LATEX_SPECIAL = {
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
     "×": r"$\times$",
+    "≠": r"$\neq$",
+    "◇": r"$\diamond$",
 }
 
 

@@ -1,5 +1,5 @@
 """Suites: codecs, metrics and corpus of a measurement as one TOML file each."""
 
-from .suite import Suite, load, names
+from .suite import Suite, SuiteCorpus, load, names
 
-__all__ = ["Suite", "load", "names"]
+__all__ = ["Suite", "SuiteCorpus", "load", "names"]

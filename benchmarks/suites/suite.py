@@ -14,9 +14,19 @@
     segment_s = 30.0
     lengths_s = [3, 5, 10, 30, 60]              instead of segment_s: clips joined and cut, see passages.py
 
+    [[corpora]]                                     instead of [corpus]: several official data sets, one after another
+    name = "libritts-test-clean"                    what the records call it
+    source = "libritts"                             a layout; its folder is in --data or $CODECZOO_DATA
+    split = "test-clean"
+    duration_s = [5, 10]                            optional: least and most; with limit and seed as above
+    limit = 900
+    seed = 0
+
     [report]
     group_by = "domain"
     intervals = true
+
+    instead = "codeczoo probe ..."                  optional: the suite is not run by bench but by this command
 
 A key that is not listed here is an error: a misspelt one would change what is measured in silence.
 """
@@ -34,11 +44,26 @@ from pathlib import Path
 from typing import Any
 
 from codeczoo.benchmarks.errors import InvalidSuite, UnknownSuite
+from codeczoo.benchmarks.layouts import LAYOUTS
 from codeczoo.benchmarks.passages import wrong_lengths
 
+_OF_CORPORA = ("name", "source", "split", "duration_s", "limit", "seed")
 _OF_CORPUS = ("source", "split", "where", "limit", "seed", "segment_s", "lengths_s")
 GROUPS = ("corpus", "domain", "dataset")
 """What a report can be split by."""
+
+
+@dataclass(frozen=True)
+class SuiteCorpus:
+    """One of several official data sets of a suite."""
+
+    name: str
+    source: str
+    """A layout of codeczoo.benchmarks.layouts, without its folder."""
+    split: str | None = None
+    duration_s: tuple[float, float] | None = None
+    limit: int | None = None
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -63,11 +88,16 @@ class Suite:
     """What the report's groups are, one of `GROUPS`; None: as the records suggest."""
     intervals: bool = False
     """Whether tables print confidence intervals."""
+    corpora: tuple[SuiteCorpus, ...] = ()
+    """Official data sets, instead of `corpus`."""
+    instead: str = ""
+    """The command that runs it, where that is not `codeczoo bench`."""
 
 
 def names() -> tuple[str, ...]:
-    """Suites that come with the package."""
-    return tuple(sorted(entry.name.removesuffix(".toml") for entry in _folder() if entry.name.endswith(".toml")))
+    """Suites that come with the package; `-table9` before `-table10`."""
+    found = (entry.name.removesuffix(".toml") for entry in _folder() if entry.name.endswith(".toml"))
+    return tuple(sorted(found, key=lambda name: [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", name)]))
 
 
 def load(name: str) -> Suite:
@@ -94,9 +124,15 @@ def _read(content: bytes, path: str) -> Suite:
         table = tomllib.loads(content.decode("utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InvalidSuite(f"{path} is not TOML: {error}.") from error
-    top = _Keys(table, path, "", ("name", "description", "codecs", "metrics", "corpus", "report"))
+    top = _Keys(table, path, "", ("name", "description", "codecs", "metrics", "corpus", "corpora", "report", "instead"))
     corpus = _Keys(top.table("corpus"), path, "corpus.", _OF_CORPUS)
     report = _Keys(top.table("report"), path, "report.", ("group_by", "intervals"))
+    corpora = tuple(_corpus(_Keys(one, path, "corpora.", _OF_CORPORA), path) for one in top.tables("corpora"))
+    if corpora and top.table("corpus"):
+        raise InvalidSuite(f"{path}: `corpus` and `corpora` exclude each other; give one of them.")
+    if len({one.name for one in corpora}) < len(corpora):
+        raise InvalidSuite(f"{path}: two of `corpora` have one name.")
+    instead = top.text("instead", "")
     name = top.text("name")
     if not re.fullmatch(r"[\w-]+", name):
         raise InvalidSuite(f"{path}: {name!r} cannot name a suite; letters, digits, - and _ are taken.")
@@ -112,7 +148,7 @@ def _read(content: bytes, path: str) -> Suite:
         name=name,
         description=top.text("description"),
         codecs=top.texts("codecs"),
-        metrics=top.texts("metrics"),
+        metrics=() if instead else top.texts("metrics"),
         corpus=corpus.text("source", ""),
         where=corpus.conditions("where"),
         split=corpus.text("split", "") or None,
@@ -122,6 +158,25 @@ def _read(content: bytes, path: str) -> Suite:
         lengths_s=lengths_s,
         group_by=group_by,
         intervals=report.truth("intervals"),
+        corpora=corpora,
+        instead=instead,
+    )
+
+
+def _corpus(keys: _Keys, path: str) -> SuiteCorpus:
+    source = keys.text("source")
+    if source not in LAYOUTS:
+        raise InvalidSuite(f"{path}: `corpora.source` is {source!r}; one of {', '.join(LAYOUTS)} is needed.")
+    duration_s = keys.numbers("duration_s")
+    if duration_s is not None and (len(duration_s) != 2 or not 0 <= duration_s[0] <= duration_s[1]):
+        raise InvalidSuite(f"{path}: `corpora.duration_s` is {list(duration_s)}; a least and a most length is needed.")
+    return SuiteCorpus(
+        name=keys.text("name"),
+        source=source,
+        split=keys.text("split", "") or None,
+        duration_s=None if duration_s is None else (duration_s[0], duration_s[1]),
+        limit=keys.whole("limit", lowest=1),
+        seed=keys.whole("seed", lowest=0) or 0,
     )
 
 
@@ -145,6 +200,12 @@ class _Keys:
         value = self._values.get(key, {})
         if not isinstance(value, dict):
             raise self._wrong(key, "a table")
+        return value
+
+    def tables(self, key: str) -> list[Mapping[str, Any]]:
+        value = self._values.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+            raise self._wrong(key, "a list of tables")
         return value
 
     def text(self, key: str, default: str | None = None) -> str:
