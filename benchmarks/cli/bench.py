@@ -30,6 +30,8 @@ examples:
   codeczoo bench --suite speech --corpus librispeech:/data/LibriSpeech --split test-clean --limit 200 --out runs/ls
   codeczoo bench --suite length --corpus librispeech:/data/LibriSpeech --codecs opus@12kbps lyra:v2@6kbps --workers 0 \\
       --out runs/length
+  codeczoo bench --suite speech --corpus my/clips --backend dask --address tcp://head:8786 --out runs/cluster
+  codeczoo bench --suite speech --corpus my/clips --device cuda:all --out runs/gpus
   codeczoo bench --codecs mimi:24khz@8q decoded:out/mine@1.1kbps --corpus my/clips --metrics stoi --out runs/mine
 
 exit status: 0 all well; 1 something failed, and the records say what; 2 wrong request, nothing changed; 3 nothing
@@ -77,9 +79,10 @@ def _request(options: argparse.Namespace) -> Request:
     if not options.corpus:
         named = f"the suite {suite.name} leaves its corpus to you" if suite is not None else "nothing to measure on"
         raise BenchmarkError(f"No corpus is named ({named}); name one with --corpus, as in --corpus demo.")
-    workers, threads = shared.workers_of(options), shared.threads_of(options)
+    backend, workers = shared.backend_of(options), shared.workers_of(options)
+    threads = shared.threads_of(options, workers)
     RunFolder.check(options.out)
-    shared.check_device(options.device)
+    shared.check_devices(options)
     metrics, metrics_left_out = _metrics(options, suite)
     points, skipped = _points(options, suite)
     corpus = shared.corpus_of(options)
@@ -93,6 +96,9 @@ def _request(options: argparse.Namespace) -> Request:
         workers=workers,
         threads=threads,
         device=options.device,
+        backend=backend,
+        code_in_workers=options.code_in_workers,
+        time_limit_s=options.time_limit_s,
         retry_failed=options.retry_failed,
         keep_tokens=not options.no_tokens,
         command=options.command,
@@ -129,12 +135,16 @@ def _metrics(options: argparse.Namespace, suite: Suite | None) -> tuple[tuple[st
 
 def _points(options: argparse.Namespace, suite: Suite | None) -> tuple[tuple[Point, ...], tuple[tuple[str, str], ...]]:
     """Operating points to be measured, and those left out with the reason."""
+    from codeczoo.benchmarks import devices
     from codeczoo.benchmarks.request import check_loading, points, usable
 
+    # Where workers code, this program loads codecs only to know what they are.
+    coded_elsewhere = options.code_in_workers or options.backend != "local" or devices.several(options.device)
+    device = "cpu" if coded_elsewhere else options.device
     if suite is not None and not options.codecs:
-        return usable(points(suite.codecs, options.device))
+        return usable(points(suite.codecs, device))
     # Codecs named one by one are all wanted: a missing one is a wrong request, not a shorter table.
-    named = points(options.codecs or [], options.device)
+    named = points(options.codecs or [], device)
     check_loading(named)
     return named, ()
 
