@@ -25,6 +25,9 @@ from .errors import BenchmarkError, ClusterUnavailable
 _CONNECT_S = 10.0
 _WORKERS_S = 30.0
 """How long a cluster may be without workers, at the start and in the middle."""
+_PAUSE_S = 0.2
+"""A scheduler takes thousands of tasks a second; this is five for each of its workers that is idle."""
+_PAUSE_HERE_S = 0.01
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Connection:
     """Further arguments of `joblib.Parallel`."""
     lost: Callable[[], str]
     """A sentence, if work that was given to it will never come back; else empty."""
+    pause_s: float
+    """How long a worker sleeps that finds no work."""
 
 
 @contextmanager
@@ -53,7 +58,7 @@ def connect(backend: Backend, workers: int | None, device: str = "cpu") -> Itera
             yield connection
     else:
         assert workers is not None, "how many local workers there are is the caller's to say"
-        yield Connection(workers, nullcontext, {"backend": "threading"}, lambda: "")
+        yield Connection(workers, nullcontext, {"backend": "threading"}, lambda: "", _PAUSE_HERE_S)
 
 
 def _missing(package: str, extra: str) -> BenchmarkError:
@@ -109,6 +114,7 @@ def _dask(address: str, workers: int | None) -> Iterator[Connection]:
             # joblib's Dask backend takes all places; what is handed out ahead bounds it, and lets workers join later.
             {"pre_dispatch": 2 * n_jobs if workers is None else n_jobs},
             _DaskLoss(client, address),
+            _PAUSE_S,
         )
     finally:
         client.close()
@@ -177,8 +183,8 @@ def _ray(address: str | None, workers: int | None, device: str) -> Iterator[Conn
         if places < 2 or workers == 1:
             what = "GPU" if on_gpu else "CPU"
             raise ClusterUnavailable(
-                f"joblib gives work to a Ray cluster from two {what}s on; there are {places}, and --workers may ask for "
-                "fewer. With one, run the command on that machine without --backend."
+                f"joblib gives work to a Ray cluster from two {what}s on; there are {places}, and --workers may ask "
+                "for fewer. With one, run the command on that machine without --backend."
             )
         n_jobs = places if workers is None else min(workers, places)
         register_ray()
@@ -189,6 +195,7 @@ def _ray(address: str | None, workers: int | None, device: str) -> Iterator[Conn
             lambda: parallel_config(backend="ray", ray_remote_args=remote),
             {"pre_dispatch": 2 * n_jobs},
             lambda: "" if ray.is_initialized() else f"The connection to the Ray cluster at {address} is lost",
+            _PAUSE_S,
         )
     finally:
         ray.shutdown()

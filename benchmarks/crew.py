@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -78,6 +79,11 @@ def work(number: int, payload: bytes, parts: int, charge: Charge) -> Answer:
         raise
     crew.give_back(member)
     return _answer(number, kind, value)
+
+
+def pause(seconds: float) -> None:
+    """What a worker does while there is no work."""
+    time.sleep(seconds)
 
 
 def _answer(number: int, fate: Fate, value: Any = None) -> Answer:

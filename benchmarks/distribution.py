@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, cast
 
 from . import crew
 from .backend_names import Backend
@@ -217,7 +217,7 @@ class _Round:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._tasks: queue.Queue[tuple[Any, ...] | None] = queue.Queue(max(1, connection.n_jobs))
+        self._tasks: queue.Queue[tuple[Any, ...]] = queue.Queue(max(1, connection.n_jobs))
         self._closed = False
         self.news: queue.SimpleQueue[Answer | BaseException | None] = queue.SimpleQueue()
         """Answers as they come; at the end None, or the error that ended it."""
@@ -237,17 +237,17 @@ class _Round:
         self._closed = True
 
     def _feed(self) -> Iterator[Any]:
-        """In threads of joblib."""
+        """In threads of joblib, the event loop of Dask's client among them: it must not wait for tasks to come. And an
+        end would be the end of the call, so that an idle worker is given a pause instead."""
         from joblib import delayed
 
         while True:
             try:
-                task = self._tasks.get(timeout=0.05)
+                yield delayed(crew.work)(*self._tasks.get_nowait())
             except queue.Empty:
                 if self._closed:
                     return
-                continue
-            yield delayed(crew.work)(*task)
+                yield delayed(crew.pause)(self._connection.pause_s)
 
     def _run(self) -> None:
         from joblib import Parallel
@@ -255,10 +255,11 @@ class _Round:
         options = {"pre_dispatch": "2*n_jobs", "batch_size": 1, **self._connection.options}
         try:
             with self._connection.config():
-                call = Parallel(n_jobs=self._connection.n_jobs, return_as="generator_unordered", **options)
-                answers: Any = call(self._feed())
+                call: Any = Parallel(n_jobs=self._connection.n_jobs, return_as="generator_unordered", **options)
+                answers = cast("Iterator[Answer | None]", call(self._feed()))
                 for answer in answers:
-                    self.news.put(answer)
+                    if answer is not None:
+                        self.news.put(answer)
         except BaseException as error:  # noqa: BLE001 - handed to the thread that waits, which raises or tries again
             self.news.put(error)
         else:

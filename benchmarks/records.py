@@ -110,6 +110,9 @@ def merge(records: Iterable[Record]) -> dict[Key, Record]:
         updated = {**known, **record}
         for field in _BY_METRIC:
             kept = {name: value for name, value in known.get(field, {}).items() if name not in renewed}
+            if field == "failed" and "bits" in record:
+                # Coded anew after a step of coding had failed, which it then did not.
+                kept = {name: reason for name, reason in kept.items() if name not in CODING_STEPS}
             updated[field] = {**kept, **record.get(field, {})}
         for field in _ADDED_TO:
             updated[field] = {**known.get(field, {}), **record.get(field, {})}

@@ -69,6 +69,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _request(options: argparse.Namespace) -> Request:
     from codeczoo.benchmarks import suites
+    from codeczoo.benchmarks.environment import cores
     from codeczoo.benchmarks.errors import BenchmarkError
     from codeczoo.benchmarks.request import Request
     from codeczoo.benchmarks.run_folder import RunFolder
@@ -80,7 +81,9 @@ def _request(options: argparse.Namespace) -> Request:
         named = f"the suite {suite.name} leaves its corpus to you" if suite is not None else "nothing to measure on"
         raise BenchmarkError(f"No corpus is named ({named}); name one with --corpus, as in --corpus demo.")
     backend, workers = shared.backend_of(options), shared.workers_of(options)
-    threads = shared.threads_of(options, workers)
+    # Nothing is known of the cores of a cluster's workers, and there is a worker for each as a rule: one thread.
+    coding = 1 if not _coded_elsewhere(options) else workers if options.backend == "local" else None
+    threads = shared.threads_of(options, cores() if coding is None else coding)
     RunFolder.check(options.out)
     shared.check_devices(options)
     metrics, metrics_left_out = _metrics(options, suite)
@@ -135,18 +138,22 @@ def _metrics(options: argparse.Namespace, suite: Suite | None) -> tuple[tuple[st
 
 def _points(options: argparse.Namespace, suite: Suite | None) -> tuple[tuple[Point, ...], tuple[tuple[str, str], ...]]:
     """Operating points to be measured, and those left out with the reason."""
-    from codeczoo.benchmarks import devices
     from codeczoo.benchmarks.request import check_loading, points, usable
 
     # Where workers code, this program loads codecs only to know what they are.
-    coded_elsewhere = options.code_in_workers or options.backend != "local" or devices.several(options.device)
-    device = "cpu" if coded_elsewhere else options.device
+    device = "cpu" if _coded_elsewhere(options) else options.device
     if suite is not None and not options.codecs:
         return usable(points(suite.codecs, device))
     # Codecs named one by one are all wanted: a missing one is a wrong request, not a shorter table.
     named = points(options.codecs or [], device)
     check_loading(named)
     return named, ()
+
+
+def _coded_elsewhere(options: argparse.Namespace) -> bool:
+    from codeczoo.benchmarks import devices
+
+    return options.code_in_workers or options.backend != "local" or devices.several(options.device)
 
 
 def _in_families(skipped: tuple[tuple[str, str], ...]) -> list[str]:

@@ -198,22 +198,15 @@ def workers_of(options: argparse.Namespace) -> int | None:
     return min(cores(), _PROCESSES_A_GPU * devices.count(device)) if devices.several(device) else cores()
 
 
-def threads_of(options: argparse.Namespace, workers: int | None) -> int:
-    """Threads of torch for a codec, by default one a core; where the `workers` code, an even share. Raises
-    BenchmarkError."""
-    from codeczoo.benchmarks import devices
+def threads_of(options: argparse.Namespace, sharing: int = 1) -> int:
+    """Threads of torch, by default one a core, or an even share of them for each of the processes that share the
+    cores. Raises BenchmarkError."""
     from codeczoo.benchmarks.environment import cores
     from codeczoo.benchmarks.errors import BenchmarkError
 
     if options.threads is not None and options.threads < 1:
         raise BenchmarkError(f"--threads is 1 or more; got {options.threads}.")
-    if options.threads is not None:
-        return options.threads
-    if workers is None or options.backend != "local":
-        return 1
-    if options.code_in_workers or devices.several(options.device):
-        return max(1, cores() // max(1, workers))
-    return cores()
+    return options.threads or max(1, cores() // max(1, sharing))
 
 
 def backend_of(options: argparse.Namespace) -> Backend:
