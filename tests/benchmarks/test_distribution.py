@@ -142,16 +142,18 @@ def test_a_mistake_of_ours_is_raised_with_its_traceback(unit: Callable[..., Any]
 
 
 def test_nothing_is_left_running_when_the_run_is_interrupted(unit: Callable[..., Any], tmp_path: Path) -> None:
-    of = local(limit_s=300.0)
-    with pytest.raises(KeyboardInterrupt), of:
-        for n in range(2):
-            list(of.run(unit(f"hangs:{n}")))
-        deadline = time.monotonic() + 60
-        while len(started := list(tmp_path.glob("*.started"))) < 2 and time.monotonic() < deadline:
-            time.sleep(0.05)
-        processes = [int(path.stem) for path in started]
-        assert all(alive(process) for process in processes)
-        raise KeyboardInterrupt
+    def interrupted() -> None:
+        with local(limit_s=300.0) as of:
+            for n in range(2):
+                list(of.run(unit(f"hangs:{n}")))
+            deadline = time.monotonic() + 60
+            while len(list(tmp_path.glob("*.started"))) < 2 and time.monotonic() < deadline:
+                time.sleep(0.05)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    processes = [int(path.stem) for path in tmp_path.glob("*.started")]
     assert len(processes) == 2
     assert not any(alive(process) for process in processes)
 
