@@ -80,7 +80,8 @@ def run(request: Request, progress: Progress = lambda _family, _done: None) -> S
     hashes = {name: protocol.metric_identity_hash(metric_facts(name)) for name in request.metrics}
     began = time.perf_counter()
     summary = Summary()
-    with RunFolder(request.out) as folder, _distribution(request) as distribution:
+    # The workers first: a cluster that cannot be reached leaves no folder behind.
+    with _distribution(request) as distribution, RunFolder(request.out) as folder:
         folder.describe(invocation(request, identities))
         runner = _Runner(request, folder, distribution, hashes, summary, progress)
         for family, points in itertools.groupby(request.points, key=lambda point: point.family):
