@@ -1,10 +1,11 @@
-"""Who does the work of a run, as it is asked for: this machine, or a cluster at an address."""
+"""Who does the work of a run, as it is asked for: this machine, or a cluster at an address.
+
+The command line's help reads `NAMES`, so that nothing slow is imported here.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from .errors import BenchmarkError
 
 NAMES = ("local", "dask", "ray")
 
@@ -17,6 +18,8 @@ class Backend:
     address: str | None = None
 
     def __post_init__(self) -> None:
+        from .errors import BenchmarkError
+
         if self.name not in NAMES:
             raise BenchmarkError(f"There is no backend {self.name!r}; there are {', '.join(NAMES)}.")
         if self.name == "local" and self.address is not None:

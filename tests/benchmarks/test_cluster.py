@@ -43,7 +43,7 @@ class Cluster:
     def _start(self, what: str, *options: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", f"distributed.cli.dask_{what}", "--no-dashboard", *options]
         with (self._folder / f"{what}{len(self.processes)}.log").open("wb") as log:
-            process = subprocess.Popen(command, cwd=self._folder, stdout=log, stderr=log)
+            process = subprocess.Popen(command, cwd=self._folder, stdout=log, stderr=log, start_new_session=True)
         self.processes.append(process)
         return process
 
@@ -65,7 +65,9 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 def bench(out: Path, *options: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "codeczoo.benchmarks.cli", "bench", *WHAT, "--out", str(out), *options]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True
+    )
 
 
 def lines(run: Path) -> list[records.Record]:
