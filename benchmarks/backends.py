@@ -201,10 +201,14 @@ def _ray(address: str | None, workers: int | None, device: str) -> Iterator[Conn
         ray.shutdown()
 
 
+def _software() -> str:
+    return software()  # Ray takes functions alone, and a cached one is none
+
+
 def _ray_software(ray: Any, nodes: Mapping[str, str]) -> dict[str, str | BaseException]:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    look = ray.remote(software)
+    look = ray.remote(_software)
     found: dict[str, str | BaseException] = {}
     for node, host in nodes.items():
         there = look.options(num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False))
