@@ -165,8 +165,6 @@ def _ray(address: str | None, workers: int | None, device: str) -> Iterator[Conn
         from ray.util.joblib import register_ray
     except ImportError as error:
         raise _missing("ray", "ray") from error
-    from joblib import parallel_config
-
     try:
         ray.init(address=address or "auto", log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError) as error:
@@ -192,13 +190,23 @@ def _ray(address: str | None, workers: int | None, device: str) -> Iterator[Conn
         remote = {"num_cpus": 1, "num_gpus": 1} if on_gpu else {"num_cpus": 1}
         yield Connection(
             n_jobs,
-            lambda: parallel_config(backend="ray", ray_remote_args=remote),
+            lambda: _ray_config(remote),
             {"pre_dispatch": 2 * n_jobs},
             lambda: "" if ray.is_initialized() else f"The connection to the Ray cluster at {address} is lost",
             _PAUSE_S,
         )
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _ray_config(remote: Mapping[str, Any]) -> Iterator[None]:
+    from joblib import parallel_config
+
+    with parallel_config(backend="ray", ray_remote_args=remote) as config:
+        # Ray takes this from joblib's multiprocessing, whose pool can hang. Its own pool calls back, dead actors too.
+        config["backend"].supports_return_generator = True
+        yield
 
 
 def _software() -> str:
