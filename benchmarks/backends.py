@@ -146,7 +146,8 @@ class _DaskLoss:
         if self._client.status != "running":
             return f"The connection to the Dask scheduler at {self._address} is lost ({self._client.status})"
         for state in list(self._client.futures.values()):
-            if state.status in {"error", "lost", "cancelled"}:
+            # Not `lost`: so is the result of a worker that died before it was fetched, which another computes again.
+            if state.status in {"error", "cancelled"}:
                 reason = f"{type(state.exception).__name__}: {state.exception}" if state.exception else state.status
                 return f"The Dask cluster at {self._address} has given up a piece of work ({reason})"
         if self._client.nthreads():
