@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import subprocess
+import sys
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codeczoo.codecs import resampling
+from codeczoo.codecs.fingerprint import sha256_of
 
 from . import protocol
-from .request import Request
+
+if TYPE_CHECKING:
+    from .request import Request
 
 PACKAGES = (
     "codeczoo", "torch", "numpy", "scipy", "soxr", "soundfile", "av", "pesq", "pystoi", "speechmos", "onnxruntime",
@@ -60,6 +66,18 @@ def commit() -> str | None:
     return head.stdout.strip() + ("+changes" if status.stdout.strip() else "")
 
 
+@lru_cache(maxsize=1)
+def software() -> str:
+    """This codeczoo in a few words: its version, and a hash of its source, since two checkouts share a version."""
+    digest = hashlib.sha256()
+    here = Path(__file__).resolve().parents[1]
+    for folder in ("codecs", "metrics", "benchmarks"):
+        for path in sorted((here / folder).rglob("*.py")):
+            digest.update(f"{path.relative_to(here)} {sha256_of(path)}\n".encode())
+    python = f"Python {sys.version_info[0]}.{sys.version_info[1]}"
+    return f"codeczoo {version('codeczoo')} (source {digest.hexdigest()[:8]}, {python})"
+
+
 def fact_sheet(command: str) -> dict[str, Any]:
     """When, by which command, with which versions, on which hardware."""
     return {
@@ -83,6 +101,8 @@ def invocation(request: Request, identities: dict[str, str]) -> dict[str, Any]:
         "clips": len(request.corpus),
         "metrics": identities,
         "protocol": {"version": protocol.VERSION, "text": protocol.TEXT, "resampler": resampling.identity()},
+        "backend": request.backend.name,
+        "coded_by": "workers" if request.codes_in_workers else "coordinator",
         "workers": request.workers,
         "threads": request.threads,
         "device": request.device,

@@ -7,7 +7,9 @@ BenchmarkError              base of all below; its text is a sentence for the us
 ├── InvalidSuite            a suite's file has an unknown key or a value of the wrong kind
 ├── InvalidProbe            a probe cannot be made: labels, divisions, a speaker on both sides
 ├── InvalidPublished        a file of published numbers is missing or garbled, or there is no such table
-└── InvalidRun              a run folder of another schema, or in use, or without records
+├── InvalidRun              a run folder of another schema, or in use, or without records
+├── ClusterUnavailable      a cluster that cannot be reached, has no workers, or was lost in the middle
+└── WorkerUnfit             a worker cannot do the work: another codeczoo, no weights, files that it does not see
 """
 
 from __future__ import annotations
@@ -38,6 +40,14 @@ class InvalidSuite(BenchmarkError):
 
 class InvalidRun(BenchmarkError):
     """A run folder cannot be continued or read."""
+
+
+class ClusterUnavailable(BenchmarkError):
+    """Work cannot be given to a cluster, or no longer."""
+
+
+class WorkerUnfit(BenchmarkError):
+    """One worker lacks what the coordinator has, so that its numbers would not be the same."""
 
 
 class InvalidProbe(BenchmarkError):

@@ -17,7 +17,8 @@ A run is a folder with `run.json` (what was asked, versions, hardware) and `reco
      "tokens": 240,                      over all codebooks; null for byte codecs
      "scores": {"pesq_wb": 3.91},        plain numbers under the metric's name
      "undefined": {"utmos": "reason"},   the metric has no value for this clip
-     "failed": {"encode": "reason"},     a step (read, encode, decode) or a metric that raised
+     "failed": {"encode": "reason"},     a step (read, load, encode, decode) or a metric that raised; `process`: the
+                                         process that coded and scored it died twice, or was not done in time
      "identities": {"pesq_wb": "1c9d04aa"},        short hash of each metric's identity, for scores and undefined
      "reference_scores": {"utmos": 4.05},          the reference's own, for metrics that look at one signal
      "delay_ms": 6.5,                    of the estimate behind the reference, by cross-correlation; null if unknown
@@ -25,7 +26,8 @@ A run is a folder with `run.json` (what was asked, versions, hardware) and `reco
      "clipped": {"input": 0, "output": 3},         samples outside [-1, 1]
      "length_difference": 0,             samples of the estimate minus samples of the reference, before trimming
      "timing": {"encode_s": ..., "decode_s": ..., "encode_rtf": ..., "decode_rtf": ..., "threads": 1,
-                "device": "cpu", "warm_up": true, "busy_workers": 2},
+                "device": "cpu", "warm_up": true, "busy_workers": 2,
+                "processor": "..."},     where a worker of a cluster coded it
      "scoring_s": {"pesq_wb": 0.1}}      processor seconds, under the first metric of each measure
 
 Bits: `nominal` sum of frame rate x log2(entries) x seconds; `packed` the tokens really produced at ceil(log2(entries))
@@ -51,7 +53,7 @@ SCHEMA = 1
 RECORDS_FILE = "records.jsonl"
 RUN_FILE = "run.json"
 
-CODING_STEPS = ("read", "load", "encode", "decode")
+CODING_STEPS = ("read", "load", "encode", "decode", "process")
 """Names under `failed` that are no metrics: where one of them failed, there is nothing to score."""
 
 Record = dict[str, Any]
@@ -109,6 +111,9 @@ def merge(records: Iterable[Record]) -> dict[Key, Record]:
         updated = {**known, **record}
         for field in _BY_METRIC:
             kept = {name: value for name, value in known.get(field, {}).items() if name not in renewed}
+            if field == "failed" and "bits" in record:
+                # Coded anew after a step of coding had failed, which it then did not.
+                kept = {name: reason for name, reason in kept.items() if name not in CODING_STEPS}
             updated[field] = {**kept, **record.get(field, {})}
         for field in _ADDED_TO:
             updated[field] = {**known.get(field, {}), **record.get(field, {})}

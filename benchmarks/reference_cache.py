@@ -10,9 +10,10 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import uuid
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,7 @@ def get(name: str, compute: Callable[[], Features]) -> Features:
         if known is not None:
             return known
         features = compute()
-        temporary = path.with_suffix(f".{os.getpid()}.npz")
+        temporary = path.with_suffix(f".{uuid.uuid4().hex}.npz")  # machines that share the folder share process numbers
         np.savez(temporary, **{name: np.asarray(values) for name, values in features.items()})  # pyright: ignore[reportArgumentType]
         temporary.replace(path)
         return features
@@ -63,7 +64,9 @@ def _read(path: Path) -> Features | None:
 def _locked(path: Path) -> Iterator[None]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        # Where the file system has no locks, two may compute the same: the file is replaced in one step either way.
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         path.unlink(missing_ok=True)

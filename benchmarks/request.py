@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from codeczoo import codecs, metrics
@@ -12,6 +13,8 @@ from codeczoo.codecs.availability import why_not
 from codeczoo.codecs.decoded import DecodedAudio
 from codeczoo.metrics import weights
 
+from . import devices
+from .backend_names import Backend
 from .clip import Corpus
 from .errors import BenchmarkError
 
@@ -19,12 +22,30 @@ Loaded = Codec | DecodedAudio
 """A codec, or the output of another program, which becomes a codec for one clip at a time."""
 
 
+Loader = Callable[[], Loaded]
+
+
+@dataclass(frozen=True)
+class NamedCodec:
+    """Loads a codec of the registry, in this process or in another."""
+
+    name: str
+    device: str = "cpu"
+
+    def __call__(self) -> Loaded:
+        return codecs.load(self.name, self.device)
+
+    def on(self, device: str) -> NamedCodec:
+        """The same codec on another device."""
+        return replace(self, device=device)
+
+
 @dataclass(frozen=True)
 class Point:
     """One operating point to be measured, not yet loaded."""
 
     name: str
-    load: Callable[[], Loaded]
+    load: Loader
     only: frozenset[str] | None = None
     """Names of the clips that it has, where these are not all (decoded audio); None: any clip."""
 
@@ -46,11 +67,17 @@ class Request:
     corpus: Corpus
     metrics: tuple[str, ...]
     out: Path
-    workers: int = 1
-    """Scoring processes; 0: score in this process, so that nothing disturbs the codec's timing."""
+    workers: int | None = 1
+    """Processes beside this one; 0: none, so that nothing disturbs the codec's timing; None: all that a cluster has."""
     threads: int = 1
-    """Threads of torch for the codec."""
+    """Threads of torch for a codec."""
     device: str = "cpu"
+    """Where codecs run; see `devices`."""
+    backend: Backend = field(default_factory=Backend)
+    code_in_workers: bool = False
+    """Whether workers code as well as score; always so on a cluster, and where there are several devices."""
+    time_limit_s: float | None = None
+    """Longest time that a worker may take for an operating point on a clip; None: any."""
     retry_failed: bool = False
     keep_tokens: bool = True
     command: str = ""
@@ -70,12 +97,24 @@ class Request:
             raise BenchmarkError(f"A metric is named twice in {', '.join(self.metrics)}.")
         for name in self.metrics:
             metrics.metric(name)
+        if self.time_limit_s is not None and not 0 < self.time_limit_s < math.inf:
+            raise BenchmarkError(f"A time limit is a positive number of seconds; got {self.time_limit_s:g}.")
+        if self.workers is None and not self.backend.is_cluster:
+            raise BenchmarkError("How many workers this machine shall have must be said: workers=N.")
+        if self.workers == 0 and (self.codes_in_workers or self.time_limit_s is not None):
+            raise BenchmarkError(
+                "Without workers there is nobody else to code or to be limited in time; give --workers 1 or more."
+            )
+
+    @property
+    def codes_in_workers(self) -> bool:
+        return self.code_in_workers or self.backend.is_cluster or devices.several(self.device)
 
 
 def points(patterns: Iterable[str], device: str = "cpu") -> tuple[Point, ...]:
     """The operating points that names and patterns stand for, each once. Raises UnknownCodec, UnknownRate."""
     names = dict.fromkeys(name for pattern in patterns for name in codecs.expand(pattern))
-    return tuple(Point(name, lambda name=name: codecs.load(name, device)) for name in names)
+    return tuple(Point(name, NamedCodec(name, device)) for name in names)
 
 
 def usable(candidates: Sequence[Point]) -> tuple[tuple[Point, ...], tuple[tuple[str, str], ...]]:

@@ -5,14 +5,15 @@
       records.jsonl   see codeczoo.benchmarks.records; append-only, one write a line
       tokens/         what the codecs produced, a file a (codec, clip)
 
-A record is written in one `write` to a file opened for appending, so that a killed process leaves whole lines and at
-most one torn last one; opening the folder again removes that. Two processes cannot use one folder at a time. In memory
-stands only where each record begins, so that a run of a million clips takes tens of megabytes.
+A record is written in one `write` to a file opened for appending, and then to the disk itself, so that a killed process
+or a power cut leaves whole lines and at most one torn last one; opening the folder again removes that. Two processes
+cannot use one folder at a time, nor two machines that share its file system (`run_lock`): however many workers a run
+has, one process writes. In memory stands only where each record begins, so that a run of a million clips takes tens of
+megabytes.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -25,6 +26,7 @@ from typing import Any, Self
 from . import records
 from .errors import InvalidRun
 from .records import Key, Record
+from .run_lock import RunLock
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _NAME_LENGTH = 80
@@ -51,7 +53,7 @@ class RunFolder:
         self.path = path
         self._offsets: dict[bytes, tuple[int, ...]] = {}
         self._file: int | None = None
-        self._lock: int | None = None
+        self._lock = RunLock(path)
 
     @staticmethod
     def check(path: Path) -> None:
@@ -74,12 +76,15 @@ class RunFolder:
     def __enter__(self) -> Self:
         self.check(self.path)
         self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        self._lock.acquire()
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._lock)
-            raise InvalidRun(f"{self.path} is in use by another process; wait for it or name another folder.") from None
+            self._open()
+        except BaseException:
+            self._lock.release()
+            raise
+        return self
+
+    def _open(self) -> None:
         file = self.path / records.RECORDS_FILE
         drop_torn_line(file)
         if file.is_file():
@@ -87,16 +92,15 @@ class RunFolder:
                 self._index(records.key_of(record), offset)
         shutil.rmtree(self.spool, ignore_errors=True)
         self._file = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         shutil.rmtree(self.spool, ignore_errors=True)
-        for descriptor in (self._file, self._lock):
-            if descriptor is not None:
-                os.close(descriptor)
-        self._file = self._lock = None
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+        self._lock.release()
 
     def describe(self, invocation: dict[str, Any]) -> None:
         """Add an invocation to `run.json`."""
@@ -125,12 +129,14 @@ class RunFolder:
         return json.loads(line)
 
     def append(self, record: Record) -> None:
-        """Write one record; it outlives a kill of this process when this returns."""
+        """Write one record; it outlives this process and this machine when this returns. Raises InvalidRun."""
         assert self._file is not None, "the run folder is not open"
+        self._lock.check()
         line = (json.dumps(record, sort_keys=True, allow_nan=False) + "\n").encode()
         offset = os.lseek(self._file, 0, os.SEEK_END)
         if os.write(self._file, line) != len(line):
             raise InvalidRun(f"{self.path} took only a part of a record; is the disk full?")
+        os.fsync(self._file)
         self._index(records.key_of(record), offset)
 
     @property
@@ -145,7 +151,7 @@ class RunFolder:
 
 def _is_ours(name: str) -> bool:
     """Whether a run that was killed before it could write its description may have left this."""
-    return name in {".lock", ".spool", records.RECORDS_FILE} or name.startswith(f".{records.RUN_FILE}.")
+    return name in {".lock", ".spool", records.RECORDS_FILE} or name.startswith((f".{records.RUN_FILE}.", ".owner"))
 
 
 def _digest(key: Key) -> bytes:

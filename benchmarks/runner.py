@@ -1,9 +1,10 @@
 """The runner: every operating point over every clip, one record each, resumable.
 
-The main process codes; scoring processes measure meanwhile. Families are taken one after the other, so that one set of
-weights is in memory at a time; within a family clips are the outer loop, so that each is read, hashed and resampled
-once for all its operating points. A record is written when its scores are there; what is written is never measured
-again as long as codec, clip and metric are the same by content.
+This process codes, and workers score meanwhile; or workers do both: on a cluster, with several devices, or where that
+is asked for. Either way it is this process alone that plans and writes. Families are taken one after the other, so that
+one set of weights is in memory at a time; within a family clips are the outer loop, so that each is read, hashed and
+resampled once for all its operating points. A record is written when its scores are there; what is written is never
+measured again as long as codec, clip and metric are the same by content.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from codeczoo.codecs import Codec, CodecError, Encoded, Spec, tokens
 from codeczoo.codecs.decoded import BoundAudio, DecodedAudio
@@ -23,22 +24,21 @@ from codeczoo.metrics.base import Signal
 from . import protocol
 from .audio import content_sha256
 from .clip import Clip, Piece
-from .coding import Coded, StepFailed, code, warm_up
+from .coding import StepFailed
+from .distribution import Distribution
 from .environment import invocation
 from .errors import InvalidClip
 from .failures import describe
+from .measuring import Coder, Conditions, Measured, MeasuringJob, Order, is_decoded
 from .records import CODING_STEPS, SCHEMA, Record
-from .request import Loaded, Point, Request
+from .request import Loaded, Loader, NamedCodec, Point, Request
 from .run_folder import RunFolder
 from .scoring import Estimate, ScoringJob, ScoringResult
-from .scoring_pool import ScoringPool
 
 _log = logging.getLogger(__name__)
 
 _FEW_CLIPS_A_WORKER = 4
-
-Warm = tuple[str, float | None]
-"""An operating point that has worked before, on pieces of this length (None: on clips)."""
+_T = TypeVar("_T")
 
 
 @dataclass
@@ -90,9 +90,10 @@ def run(request: Request, progress: Progress = lambda _family, _done: None) -> S
     hashes = {name: protocol.metric_identity_hash(metric_facts(name)) for name in request.metrics}
     began = time.perf_counter()
     summary = Summary()
-    with RunFolder(request.out) as folder, ScoringPool(request.workers) as pool:
+    # The workers first: a cluster that cannot be reached leaves no folder behind.
+    with _distribution(request) as distribution, RunFolder(request.out) as folder:
         folder.describe(invocation(request, identities))
-        runner = _Runner(request, folder, pool, hashes, summary, progress)
+        runner = _Runner(request, folder, distribution, hashes, summary, progress)
         for family, points in itertools.groupby(request.points, key=lambda point: point.family):
             runner.run_family(family, tuple(points))
         runner.finish()
@@ -100,27 +101,49 @@ def run(request: Request, progress: Progress = lambda _family, _done: None) -> S
     return summary
 
 
+def _distribution(request: Request) -> Distribution:
+    """The workers. Those that only score compute on one thread each, on the processor."""
+    coding = request.codes_in_workers
+    return Distribution(
+        request.backend,
+        workers=request.workers,
+        threads=request.threads if coding else 1,
+        device=request.device if coding else "cpu",
+        limit_s=request.time_limit_s,
+    )
+
+
+@dataclass(frozen=True)
+class _Pending:
+    """A (codec, clip) that is coded or scored somewhere."""
+
+    record: Record
+    codec: Codec
+    sha256: str
+
+
 class _Runner:
     def __init__(
         self,
         request: Request,
         folder: RunFolder,
-        pool: ScoringPool,
+        distribution: Distribution,
         hashes: dict[str, str],
         summary: Summary,
         progress: Progress,
     ) -> None:
         self.request = request
         self.folder = folder
-        self.pool = pool
+        self.distribution = distribution
         self.hashes = hashes
         self.summary = summary
         self.progress = progress
-        self.pending: dict[tuple[str, str], Record] = {}
-        """(codec, clip) -> its record, coded and waiting for its scores."""
+        self.pending: dict[tuple[str, str], _Pending] = {}
         self.family = ""
+        self.conditions = Conditions(request.threads, distribution.n_jobs)
+        self.coder = Coder(request.device, self.conditions)
         self.threads_set = False
-        self.split_jobs = len(request.corpus) < _FEW_CLIPS_A_WORKER * max(1, request.workers)
+        self.split_jobs = len(request.corpus) < _FEW_CLIPS_A_WORKER * max(1, distribution.n_jobs)
 
     def run_family(self, family: str, points: tuple[Point, ...]) -> None:
         self.family = family
@@ -130,23 +153,24 @@ class _Runner:
                 loaded[point.name] = point.load()
             except CodecError as error:
                 loaded[point.name] = error
-        warm: set[Warm] = set()
+        loaders = {point.name: point.load for point in points}
+        self.coder.warm.clear()
         for clip in self.request.corpus:
             covering = {point.name: loaded[point.name] for point in points if point.covers(clip.name)}
             if covering:
-                self._clip(clip, covering, warm)
+                self._clip(clip, covering, loaders)
 
     def finish(self) -> None:
-        for job, results in self.pool.finish():
+        for job, results in self.distribution.finish():
             self._write(job, results)
 
-    def _clip(self, clip: Clip, loaded: dict[str, Loaded | CodecError], warm: set[Warm]) -> None:
+    def _clip(self, clip: Clip, loaded: dict[str, Loaded | CodecError], loaders: dict[str, Loader]) -> None:
         self.summary.pairs += len(loaded)
         try:
             sha256 = content_sha256(clip)
         except InvalidClip as error:
             for name in loaded:
-                self._failed(self._base(name, clip, "", None), "read", error)
+                self._failed(self._base(name, clip, "", None), "read", describe(error))
             return
         todo: list[tuple[str, Codec, Record | None]] = []
         for name, codec in loaded.items():
@@ -160,8 +184,10 @@ class _Runner:
                 self.progress(self.family, 1)
             else:
                 todo.append((name, bound, known))
-        if todo:
-            self._measure(clip, sha256, todo, warm)
+        if todo and self.request.codes_in_workers:
+            self._hand_out(clip, sha256, todo, loaders)
+        elif todo:
+            self._measure(clip, sha256, todo)
 
     def _bound(self, name: str, codec: Loaded | CodecError, clip: Clip, sha256: str) -> Codec | None:
         try:
@@ -169,7 +195,7 @@ class _Runner:
                 raise codec
             return codec.bind(clip.name) if isinstance(codec, DecodedAudio) else codec
         except CodecError as error:
-            self._failed(self._base(name, clip, sha256, None), "load", error)
+            self._failed(self._base(name, clip, sha256, None), "load", describe(error))
             return None
 
     def _known(self, name: str, clip: Clip, sha256: str, fingerprint: str) -> Record | None:
@@ -191,26 +217,49 @@ class _Runner:
             if known["identities"].get(name) != self.hashes[name] or name in retried
         )
 
-    def _measure(self, clip: Clip, sha256: str, todo: list[tuple[str, Codec, Record | None]], warm: set[Warm]) -> None:
+    def _hand_out(
+        self, clip: Clip, sha256: str, todo: list[tuple[str, Codec, Record | None]], loaders: dict[str, Loader]
+    ) -> None:
+        """Have a worker code and score."""
+        orders: list[Order] = []
+        for name, codec, known in todo:
+            self.pending[name, clip.name] = _Pending(self._base(name, clip, sha256, codec), codec, sha256)
+            source = codec if isinstance(codec, BoundAudio) else _travelling(loaders[name])
+            stored = self._stored_tokens(codec, clip, sha256) if known is not None else None
+            keep = known is None and self.request.keep_tokens and not is_decoded(codec)
+            coded = known is not None
+            orders.append(Order(name, codec.fingerprint, source, self._wanted(known), coded, stored, keep))
+        spool = None if self.request.backend.is_cluster else self.folder.spool
+        for group in self._groups(orders):
+            self._distribute(MeasuringJob(clip, sha256, group, self.hashes, self.conditions, spool))
+
+    def _measure(self, clip: Clip, sha256: str, todo: list[tuple[str, Codec, Record | None]]) -> None:
+        """Code here and have a worker score."""
         try:
             reference, sample_rate = protocol.read_reference(clip, self.folder.spool)
         except InvalidClip as error:
             for name, codec, _ in todo:
-                self._failed(self._base(name, clip, sha256, codec), "read", error)
+                self._failed(self._base(name, clip, sha256, codec), "read", describe(error))
             return
         self._use_threads()
         estimates: list[Estimate] = []
         try:
             for name, codec, known in todo:
-                estimate = self._code(name, codec, known, clip, sha256, reference, sample_rate, warm)
+                estimate = self._code(name, codec, known, clip, sha256, reference, sample_rate)
                 if estimate is not None:
                     estimates.append(estimate)
         finally:
             protocol.release(reference)
-        groups = [(estimate,) for estimate in estimates] if self.split_jobs else [tuple(estimates)] if estimates else []
-        for group in groups:
-            for job, results in self.pool.run(ScoringJob(clip, sha256, group, self.folder.spool)):
-                self._write(job, results)
+        for group in self._groups(estimates):
+            self._distribute(ScoringJob(clip, sha256, group, self.folder.spool))
+
+    def _groups(self, items: list[_T]) -> list[tuple[_T, ...]]:
+        """What one worker is given at a time: all operating points of a clip, or one where clips are few."""
+        return [(item,) for item in items] if self.split_jobs else [tuple(items)] if items else []
+
+    def _distribute(self, job: ScoringJob | MeasuringJob) -> None:
+        for done, results in self.distribution.run(job):
+            self._write(done, results)
 
     def _use_threads(self) -> None:
         """Once, before the first codec works: torch is not imported where all is known."""
@@ -219,6 +268,9 @@ class _Runner:
 
             torch.set_num_threads(self.request.threads)
             self.threads_set = True
+
+    def _wanted(self, known: Record | None) -> tuple[str, ...]:
+        return self.request.metrics if known is None else self._missing(known)
 
     def _code(
         self,
@@ -229,30 +281,26 @@ class _Runner:
         sha256: str,
         reference: Signal,
         sample_rate: int,
-        warm: set[Warm],
     ) -> Estimate | None:
-        metrics = self.request.metrics if known is None else self._missing(known)
         base = self._base(name, clip, sha256, codec)
         base["seconds"] = len(reference) / sample_rate
         base["sample_rate"] = sample_rate
         try:
-            # A length of its own has plans and buffers of its own: its first piece must not pay for them in its time.
-            length_s = None if clip.piece is None else clip.piece.length_s
-            if (name, length_s) not in warm and not _is_decoded(codec):
-                warm_up(codec, reference, sample_rate, self.request.device, length_s)
-                warm.add((name, length_s))
             stored = self._stored_tokens(codec, clip, sha256) if known is not None else None
-            coded = code(codec, reference, sample_rate, self.request.device, self.folder.spool, stored)
+            coded = self.coder.code(codec, clip, reference, sample_rate, self.folder.spool, stored)
         except StepFailed as failure:
-            self._failed(base, failure.step, failure.cause)
+            self._failed(base, failure.step, describe(failure.cause))
             return None
         if known is None:
-            base.update(self._facts(coded, codec))
-            if self.request.keep_tokens and not _is_decoded(codec):
-                path = self.folder.token_file(name, self.request.corpus.name, clip.name)
-                tokens.save(path, coded.encoded, codec, clip=clip.name, clip_sha256=sha256)
-        self.pending[name, clip.name] = base
-        return Estimate(name, coded.estimate, codec.spec.decoded_sample_rate, metrics)
+            base.update(self.coder.facts(coded, codec))
+            if self.request.keep_tokens and not is_decoded(codec):
+                self._keep_tokens(coded.encoded, codec, clip, sha256)
+        self.pending[name, clip.name] = _Pending(base, codec, sha256)
+        return Estimate(name, coded.estimate, codec.spec.decoded_sample_rate, self._wanted(known))
+
+    def _keep_tokens(self, encoded: Encoded, codec: Codec, clip: Clip, sha256: str) -> None:
+        path = self.folder.token_file(codec.spec.name, self.request.corpus.name, clip.name)
+        tokens.save(path, encoded, codec, clip=clip.name, clip_sha256=sha256)
 
     def _stored_tokens(self, codec: Codec, clip: Clip, sha256: str) -> Encoded | None:
         """The clip's tokens of an earlier invocation; None where they were not kept or are of something else."""
@@ -264,21 +312,6 @@ class _Runner:
         except CodecError as error:
             _log.warning("%s is encoded again: %s", clip.name, error)
             return None
-
-    def _facts(self, coded: Coded, codec: Codec) -> Record:
-        timing = {
-            **coded.timing,
-            "threads": self.request.threads,
-            "device": self.request.device,
-            "warm_up": not _is_decoded(codec),
-            "busy_workers": self.request.workers,
-        }
-        return {
-            "bits": coded.bits,
-            "tokens": coded.tokens,
-            "clipped": coded.clipped,
-            "timing": {} if _is_decoded(codec) else timing,
-        }
 
     def _base(self, name: str, clip: Clip, sha256: str, codec: Codec | None) -> Record:
         record: Record = {
@@ -300,40 +333,66 @@ class _Runner:
             record["codec_facts"] = codec_facts(codec.spec)
         return record
 
-    def _failed(self, record: Record, step: str, error: Exception) -> None:
+    def _failed(self, record: Record, step: str, reason: str) -> None:
         """Write a record of a step that failed, unless the same failure is on record already."""
-        record["failed"] = {step: describe(error)}
+        record["failed"] = {step: reason}
         known = self.folder.find((record["codec"], record["corpus"], record["clip"]))
         if known is not None and known["failed"] == record["failed"] and not self.request.retry_failed:
             self.summary.known += 1
             self.summary.count(known)
         else:
-            _log.warning("%s, %s: %s failed: %s", record["codec"], record["clip"], step, record["failed"][step])
+            _log.warning("%s, %s: %s failed: %s", record["codec"], record["clip"], step, reason)
             self._append(record)
         self.progress(self.family, 1)
 
-    def _write(self, job: ScoringJob, results: list[ScoringResult]) -> None:
+    def _write(self, job: ScoringJob | MeasuringJob, results: list[ScoringResult] | list[Measured]) -> None:
         for result in results:
-            record = self.pending.pop((result.codec, job.clip.name))
-            record.update(
-                scores=result.scores,
-                undefined=result.undefined,
-                failed=result.failed,
-                identities=result.identities,
-                reference_scores=result.reference_scores,
-                delay_ms=result.delay_ms,
-                delay_correlation=result.delay_correlation,
-                length_difference=result.length_difference,
-            )
-            record["scoring_s"] = result.metric_s
-            self._append(record)
-            self.progress(self.family, 1)
+            pending = self.pending.pop((result.codec, job.clip.name))
+            if isinstance(result, ScoringResult):
+                self._scored(pending.record, result)
+            else:
+                self._measured(pending, job.clip, result)
+        if isinstance(job, ScoringJob):
+            for estimate in job.estimates:
+                protocol.release(estimate.audio)
+
+    def _measured(self, pending: _Pending, clip: Clip, result: Measured) -> None:
+        pending.record.update(result.facts)
+        if result.failed is not None:
+            self._failed(pending.record, *result.failed)
+            return
+        if result.encoded is not None:
+            self._keep_tokens(result.encoded, pending.codec, clip, pending.sha256)
+        assert result.scores is not None, "what did not fail was scored"
+        self._scored(pending.record, result.scores)
+
+    def _scored(self, record: Record, result: ScoringResult) -> None:
+        record.update(
+            scores=result.scores,
+            undefined=result.undefined,
+            failed=result.failed,
+            identities=result.identities,
+            reference_scores=result.reference_scores,
+            delay_ms=result.delay_ms,
+            delay_correlation=result.delay_correlation,
+            length_difference=result.length_difference,
+        )
+        record["scoring_s"] = result.metric_s
+        self._append(record)
+        self.progress(self.family, 1)
 
     def _append(self, record: Record) -> None:
         self.folder.append(record)
         self.summary.measured += 1
         merged = self.folder.find((record["codec"], record["corpus"], record["clip"]))
         self.summary.count(merged if merged is not None else record)
+
+
+def _travelling(loader: Loader) -> Loader:
+    """A loader that can be pickled, also where it was made in a function."""
+    from joblib import wrap_non_picklable_objects
+
+    return loader if isinstance(loader, NamedCodec) else wrap_non_picklable_objects(loader)
 
 
 _CLIP_FIELDS = ("domain", "dataset", "speaker", "label", "split")
@@ -345,11 +404,6 @@ def _piece_facts(piece: Piece) -> dict[str, Any]:
         for part in piece.parts
     ]
     return {"passage": piece.passage, "length_s": piece.length_s, "offset_s": piece.offset_s, "parts": parts}
-
-
-def _is_decoded(codec: Codec) -> bool:
-    """Whether another program did the coding, so that there is nothing here to time or to keep."""
-    return isinstance(codec, BoundAudio)
 
 
 def codec_facts(spec: Spec) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Scoring: what all metrics say of some estimates of one clip. Runs in a worker process; knows no codec.
+"""Scoring: what all metrics say of some estimates of one clip. Runs in a worker's process; knows no codec.
 
 The reference is read, resampled and analysed once for all estimates of a job; a worker keeps the last few references,
 since the jobs of one clip follow each other.
@@ -11,7 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -45,6 +45,19 @@ class ScoringJob:
     estimates: tuple[Estimate, ...]
     spool: Path
     """Folder for signals on disk."""
+
+    def run(self, device: str) -> list[ScoringResult]:
+        """One result an estimate; metrics compute on the processor."""
+        del device
+        return score_job(self)
+
+    def parts(self) -> tuple[ScoringJob, ...]:
+        """A job an estimate."""
+        return tuple(replace(self, estimates=(estimate,)) for estimate in self.estimates)
+
+    def given_up(self, reason: str) -> list[ScoringResult]:
+        """Results without any score."""
+        return [ScoringResult.all_failed(estimate, reason) for estimate in self.estimates]
 
 
 @dataclass
@@ -119,8 +132,15 @@ def _reference(clip: Clip, sha256: str, spool: Path) -> _Reference:
     return _references[key]
 
 
+def forget_references() -> None:
+    """Free what is kept of references; their files may go after this."""
+    while _references:
+        _references.popitem()[1].close()
+
+
 def score_job(job: ScoringJob) -> list[ScoringResult]:
-    """Score every estimate of a job; what goes wrong is in the results, not raised."""
+    """Score every estimate of a job; what goes wrong is in the results, not raised. Estimates on disk stay there: a
+    job whose process dies is done again."""
     from threadpoolctl import threadpool_limits
 
     # One thread: workers do not fight for cores, and sums come out the same to the last bit on any number of them.
@@ -135,8 +155,6 @@ def _score_all(job: ScoringJob) -> list[ScoringResult]:
             results.append(_score(job, estimate))
         except Exception as error:  # noqa: BLE001 - whatever a file or a library does must cost one record, not the run
             results.append(ScoringResult.all_failed(estimate, describe(error)))
-        finally:
-            protocol.release(estimate.audio)
     return results
 
 

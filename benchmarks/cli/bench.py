@@ -36,6 +36,8 @@ examples:
   codeczoo bench --suite wavtokenizer-table1 --data /data --codecs wavtokenizer:my.safetensors --out runs/t1
   codeczoo bench --suite length --corpus librispeech:/data/LibriSpeech --codecs opus@12kbps lyra:v2@6kbps --workers 0 \\
       --out runs/length
+  codeczoo bench --suite speech --corpus my/clips --backend dask --address tcp://head:8786 --out runs/cluster
+  codeczoo bench --suite speech --corpus my/clips --device cuda:all --out runs/gpus
   codeczoo bench --codecs mimi:24khz@8q decoded:out/mine@1.1kbps --corpus my/clips --metrics stoi --out runs/mine
 
 exit status: 0 all well; 1 something failed, and the records say what; 2 wrong request, nothing changed; 3 nothing
@@ -81,6 +83,7 @@ def run(options: argparse.Namespace) -> int:
 def _requests(options: argparse.Namespace) -> list[Request]:
     """One a corpus: most often one, several for a suite on several data sets."""
     from codeczoo.benchmarks import suites
+    from codeczoo.benchmarks.environment import cores
     from codeczoo.benchmarks.errors import BenchmarkError
     from codeczoo.benchmarks.request import Request
     from codeczoo.benchmarks.run_folder import RunFolder
@@ -94,9 +97,12 @@ def _requests(options: argparse.Namespace) -> list[Request]:
     if not official and not options.corpus:
         named = f"the suite {suite.name} leaves its corpus to you" if suite is not None else "nothing to measure on"
         raise BenchmarkError(f"No corpus is named ({named}); name one with --corpus, as in --corpus demo.")
-    workers, threads = shared.workers_of(options), shared.threads_of(options)
+    backend, workers = shared.backend_of(options), shared.workers_of(options)
+    # Nothing is known of the cores of a cluster's workers, and there is a worker for each as a rule: one thread.
+    coding = 1 if not _coded_elsewhere(options) else workers if options.backend == "local" else None
+    threads = shared.threads_of(options, cores() if coding is None else coding)
     RunFolder.check(options.out)
-    shared.check_device(options.device)
+    shared.check_devices(options)
     metrics, metrics_left_out = _metrics(options, suite)
     points, skipped = _points(options, suite)
     corpora = _official(options, suite) if official and suite is not None else (shared.corpus_of(options),)
@@ -111,6 +117,9 @@ def _requests(options: argparse.Namespace) -> list[Request]:
             workers=workers,
             threads=threads,
             device=options.device,
+            backend=backend,
+            code_in_workers=options.code_in_workers,
+            time_limit_s=options.time_limit_s,
             retry_failed=options.retry_failed,
             keep_tokens=not options.no_tokens,
             command=options.command,
@@ -166,12 +175,20 @@ def _points(options: argparse.Namespace, suite: Suite | None) -> tuple[tuple[Poi
     """Operating points to be measured, and those left out with the reason."""
     from codeczoo.benchmarks.request import check_loading, points, usable
 
+    # Where workers code, this program loads codecs only to know what they are.
+    device = "cpu" if _coded_elsewhere(options) else options.device
     if suite is not None and not options.codecs:
-        return usable(points(suite.codecs, options.device))
+        return usable(points(suite.codecs, device))
     # Codecs named one by one are all wanted: a missing one is a wrong request, not a shorter table.
-    named = points(options.codecs or [], options.device)
+    named = points(options.codecs or [], device)
     check_loading(named)
     return named, ()
+
+
+def _coded_elsewhere(options: argparse.Namespace) -> bool:
+    from codeczoo.benchmarks import devices
+
+    return options.code_in_workers or options.backend != "local" or devices.several(options.device)
 
 
 def _in_families(skipped: tuple[tuple[str, str], ...]) -> list[str]:

@@ -5,6 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from codeczoo.benchmarks.backend_names import NAMES, Backend
+
+_PROCESSES_A_GPU = 4
+"""That code and score in turn, so that one codes while others score."""
+
 
 def add_corpus(parser: argparse.ArgumentParser, *, required: bool, lengths: bool = False) -> None:
     """What is measured; `lengths`: whether clips can be joined and cut into pieces of several lengths."""
@@ -54,21 +59,58 @@ def add_running(parser: argparse.ArgumentParser, *, coding: bool = True) -> None
         "--workers",
         type=int,
         metavar="N",
-        help="scoring processes (default: one a core); 0 scores in the main process"
-        + (", so that nothing disturbs the codec's timing" if coding else ""),
+        help="processes beside this one (default: one a core; on a cluster, all its places), which score"
+        + (" while this one codes; 0 scores here, so that nothing disturbs the codec's timing" if coding else ""),
     )
     if coding:
         group.add_argument(
-            "--threads", type=int, metavar="N", help="threads of torch for the codec (default: one a core)"
+            "--code-in-workers",
+            action="store_true",
+            help="let the workers code as well, each with its own copy of the weights: faster on many cores, and a "
+            "codec that crashes or hangs costs one clip (always so on a cluster and with several devices)",
         )
-        add_device(group)
+        group.add_argument(
+            "--threads",
+            type=int,
+            metavar="N",
+            help="threads of torch for a codec (default: one a core; where workers code, the cores' even share of one, "
+            "and 1 on a cluster)",
+        )
+        add_device(group, several=True)
         group.add_argument("--no-tokens", action="store_true", help="do not keep the tokens under RUN/tokens")
     group.add_argument("--retry-failed", action="store_true", help="measure again what failed in an earlier invocation")
+    group.add_argument(
+        "--time-limit-s",
+        type=float,
+        metavar="S",
+        help="kill a worker process that takes longer for an operating point on a clip, and record it as failed after "
+        "a second try (default: no limit; loading a codec counts)",
+    )
+    group.add_argument(
+        "--backend",
+        choices=NAMES,
+        default="local",
+        help="who the workers are: processes of this machine (default), or an existing Dask or Ray cluster, whose "
+        "machines need this very codeczoo, the weights, and the audio at the same paths; only this program writes "
+        "to RUN",
+    )
+    group.add_argument(
+        "--address",
+        metavar="URL",
+        help="of the cluster: tcp://head:8786 of a Dask scheduler; head:6379 of Ray (default: the one that `ray start` "
+        "made known on this machine)",
+    )
 
 
-def add_device(parser: argparse._ActionsContainer) -> None:
-    """Where neural codecs run."""
-    parser.add_argument("--device", default="cpu", help="where neural codecs run: cpu, cuda, cuda:1 (default cpu)")
+def add_device(parser: argparse._ActionsContainer, *, several: bool = False) -> None:
+    """Where neural codecs run; `several`: whether workers may take turns."""
+    parser.add_argument(
+        "--device",
+        default="cpu",
+        help="where neural codecs run: cpu, cuda, cuda:1"
+        + ("; several GPUs in turn, one a worker process: cuda:0,cuda:1 or cuda:all" if several else "")
+        + " (default cpu)",
+    )
 
 
 def add_run_folder(parser: argparse.ArgumentParser) -> None:
@@ -127,21 +169,54 @@ def check_device(device: str) -> None:
         raise BenchmarkError(f"Codecs cannot run on the device {device!r} here: {reason}") from error
 
 
-def workers_of(options: argparse.Namespace) -> int:
-    """Scoring processes, by default one a core. Raises BenchmarkError."""
+def check_devices(options: argparse.Namespace) -> None:
+    """Raise BenchmarkError unless codecs can run where `--device` says. On a cluster that is for its workers to say."""
+    from codeczoo.benchmarks import devices
+    from codeczoo.benchmarks.errors import WorkerUnfit
+
+    if not devices.several(options.device):
+        if options.backend == "local":
+            check_device(options.device)
+    elif options.backend == "local":
+        try:
+            for slot in range(max(1, len(devices.named(options.device)))):
+                devices.place(options.device, slot)
+        except WorkerUnfit as reason:
+            raise WorkerUnfit(
+                f"Codecs cannot run on the device {options.device!r} here: this machine {reason}."
+            ) from None
+
+
+def workers_of(options: argparse.Namespace) -> int | None:
+    """Processes beside this one, by default one a core, but four a GPU where they code on several; None on a cluster:
+    all that it has. Raises BenchmarkError."""
+    from codeczoo.benchmarks import devices
     from codeczoo.benchmarks.environment import cores
     from codeczoo.benchmarks.errors import BenchmarkError
 
     if options.workers is not None and options.workers < 0:
         raise BenchmarkError(f"--workers is 0 or more; got {options.workers}.")
-    return cores() if options.workers is None else options.workers
+    if options.backend != "local":
+        if options.workers == 0:
+            raise BenchmarkError("--workers 0 gives no work to the cluster; leave it out to use all of it.")
+        return options.workers
+    if options.workers is not None:
+        return options.workers
+    device = getattr(options, "device", "cpu")
+    return min(cores(), _PROCESSES_A_GPU * devices.count(device)) if devices.several(device) else cores()
 
 
-def threads_of(options: argparse.Namespace) -> int:
-    """Threads of torch, by default one a core. Raises BenchmarkError."""
+def threads_of(options: argparse.Namespace, sharing: int = 1) -> int:
+    """Threads of torch, by default one a core, or an even share of them for each of the processes that share the
+    cores. Raises BenchmarkError."""
     from codeczoo.benchmarks.environment import cores
     from codeczoo.benchmarks.errors import BenchmarkError
 
     if options.threads is not None and options.threads < 1:
         raise BenchmarkError(f"--threads is 1 or more; got {options.threads}.")
-    return options.threads or cores()
+    return options.threads or max(1, cores() // max(1, sharing))
+
+
+def backend_of(options: argparse.Namespace) -> Backend:
+    """Who the workers are. Raises BenchmarkError."""
+    return Backend(options.backend, options.address)

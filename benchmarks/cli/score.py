@@ -69,7 +69,7 @@ def _request(options: argparse.Namespace) -> Request:
     from codeczoo.benchmarks.run_folder import RunFolder
     from codeczoo.benchmarks.selection import cut
 
-    workers = shared.workers_of(options)
+    backend, workers = shared.backend_of(options), shared.workers_of(options)
     metrics = check_metrics(options.metrics)
     RunFolder.check(options.out)
     found = _pairs(options)
@@ -86,6 +86,8 @@ def _request(options: argparse.Namespace) -> Request:
         metrics=metrics,
         out=options.out,
         workers=workers,
+        backend=backend,
+        time_limit_s=options.time_limit_s,
         retry_failed=options.retry_failed,
         keep_tokens=False,
         command=options.command,
