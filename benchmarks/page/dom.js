@@ -9,7 +9,7 @@ const fill = (element, attributes, children) => {
     else if (value === true) element.setAttribute(name, "");
     else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, String(value));
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== ""));
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== ""));
   return element;
 };
 
@@ -89,6 +89,9 @@ const colourOf = (look) => (!look || look.colour === "#000000" ? "currentColor" 
 
 const badge = (look) =>
   svg("svg", { class: "badge", viewBox: "-8 -8 16 16", width: 14, height: 14, "aria-hidden": "true" }, shape(look, 5));
+
+// A name that may be broken after its signs, where there is little room.
+const breakable = (text) => text.split(/(?<=[:@/_])/).flatMap((part, place) => (place ? [html("wbr"), part] : [part]));
 
 const plural = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 const significant = (value, digits = 3) => String(Number(value.toPrecision(digits)));

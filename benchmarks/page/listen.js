@@ -41,11 +41,11 @@ const makeListening = (data, shared) => {
     report(player.toggle());
   };
 
-  const choose = (name) => {
-    if (name === player.current()) return;
+  const choose = (wanted) => {
+    if (wanted === player.current()) return;
     last = player.current();
-    player.choose(name);
-    if (name !== REFERENCE) shared.set({ codec: name });
+    player.choose(wanted);
+    if (wanted !== REFERENCE) shared.set({ codec: wanted });
   };
 
   const picture = (version, small) => {
@@ -67,7 +67,7 @@ const makeListening = (data, shared) => {
     return html(
       "figure",
       { class: small ? "spectrogram small" : "spectrogram", "data-version": version.name },
-      html("figcaption", {}, version.name),
+      html("figcaption", {}, breakable(version.name)),
       html("div", { class: "frame", click: small ? () => choose(version.name) : place }, image, ticks, small ? null : head),
     );
   };
@@ -92,16 +92,16 @@ const makeListening = (data, shared) => {
       change: () => choose(version.name),
     });
     radio.value = version.name;
-    const family = data.groups.flatMap((group) => group.rows).find((row) => row.codec === version.name)?.family;
+    const family = place === 0 ? null : data.groups.flatMap((group) => group.rows).find((row) => row.codec === version.name)?.family;
     const hints = [version.how, version.checked, version.note, version.delayMs ? `${significant(version.delayMs)} ms behind the reference` : ""];
     return html(
       "tr",
       { "data-version": version.name, title: hints.filter(Boolean).join("\n"), click: (event) => event.target.tagName === "TD" && choose(version.name) },
       html("td", { class: "key" }, keyOf(place) ? html("kbd", {}, keyOf(place)) : null),
-      html("th", { scope: "row" }, html("label", { for: radio.id }, radio, family ? badge(data.styles[family]) : null, html("span", {}, version.name))),
+      html("th", { scope: "row" }, html("label", { for: radio.id }, radio, family ? badge(data.styles[family]) : null, html("span", {}, breakable(version.name)))),
       html("td", { class: "number" }, gainText(version), version.note ? html("span", { class: "mark", "aria-label": version.note }, " !") : null),
-      metrics.map((name) => {
-        const text = version.scores[name] ?? "–";
+      metrics.map((metric) => {
+        const text = version.scores[metric] ?? "–";
         return text.includes(":") ? html("td", { class: "number none", title: text }, text.split(":")[0]) : html("td", { class: "number" }, text);
       }),
     );

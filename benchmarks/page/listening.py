@@ -49,17 +49,18 @@ class _Heard:
 def make(
     choices: Sequence[Choice],
     records: Sequence[Record],
+    codecs: Sequence[str],
     metrics: Sequence[Metric],
     audio: RunAudio,
     kind: Format,
     progress: Progress,
 ) -> Listening:
-    """The clips of `choices`, in their order, each with the codecs in the order of `records`' first appearance."""
+    """The clips of `choices`, in their order, each with those of `codecs` that have it, in theirs."""
     chosen = {choice.clip for choice in choices}
-    by_codec: dict[str, dict[ClipKey, Record]] = {}
+    by_codec: dict[str, dict[ClipKey, Record]] = {codec: {} for codec in codecs}
     for record in records:
         if (key := clip_key(record)) in chosen:
-            by_codec.setdefault(record["codec"], {})[key] = record
+            by_codec[record["codec"]][key] = record
     of_clip = {key: record for own in by_codec.values() for key, record in own.items()}
     audio.prepare([record for own in by_codec.values() for record in own.values()])
     heard: dict[ClipKey, _Heard | str] = {}

@@ -71,7 +71,7 @@ const makeTable = (data, shared) => {
         "button",
         { type: "button", click, title: column.hint },
         column.head,
-        column.arrow ? html("span", { class: "arrow", title: column.low ? "lower is better" : "higher is better" }, ` ${column.arrow}`) : null,
+        column.arrow ? html("span", { class: "arrow", title: column.low ? "lower is better" : "higher is better" }, `\u00a0${column.arrow}`) : null,
         html("span", { class: "sorted", "aria-hidden": "true" }, sorted ? (upwards ? "▲" : "▼") : ""),
       ),
     );
@@ -130,13 +130,13 @@ const makeTable = (data, shared) => {
   const bodyRow = (row, group, columnScales, against) => {
     const selected = row.codec === shared.values.codec && !row.reference;
     const choose = () => row.reference || shared.set({ codec: selected ? null : row.codec });
-    const name = row.reference
+    const label = row.reference
       ? html("span", { class: "reference" }, "Reference")
       : html(
           "button",
           { type: "button", class: "codec", "aria-pressed": String(selected), title: selected ? "let go" : "select" },
           badge(data.styles[row.family]),
-          html("span", {}, row.codec),
+          html("span", {}, breakable(row.codec)),
           row.otherClips ? html("span", { class: "mark", title: "measured on other clips than the others" }, " ‡") : null,
         );
     const nominal = row.nominalKbps === null ? null : html("span", { class: "range" }, `nominal ${significant(row.nominalKbps)}`);
@@ -144,7 +144,7 @@ const makeTable = (data, shared) => {
     return html(
       "tr",
       { class: [selected ? "selected" : "", row.reference ? "reference" : ""].join(" ").trim() || null, "data-codec": row.codec, click: choose },
-      html("th", { scope: "row" }, name),
+      html("th", { scope: "row" }, label),
       html("td", { class: "number", "data-value": row.kbps }, row.kbpsText, stated, nominal),
       html("td", { class: "number", "data-value": row.tokens }, row.tokens === null ? "–" : significant(row.tokens, 4)),
       html("td", { class: "number", "data-value": row.codebooks }, row.codebooks ?? "–"),

@@ -71,7 +71,8 @@ def write(
     data = facts.of_summary(summary, harness.by_group(clips, summary.group_by))
     wants_audio = wanted.clips > 0 or wanted.patterns
     choices = choose(summary, wanted.clips, wanted.patterns) if wants_audio else []
-    made = listening.make(choices, clips, summary.metrics, audio, wanted.kind, progress)
+    codecs = list(dict.fromkeys(row.codec for group in summary.groups for row in group.rows))
+    made = listening.make(choices, clips, codecs, summary.metrics, audio, wanted.kind, progress)
     audio_bytes = sum(len(file.base64) for file in made.files)
     data |= {
         "title": wanted.title,
