@@ -110,7 +110,7 @@ const makeCodec = (data, shared, listening) => {
     if (!changed.some((key) => ["group", "codec", "metric"].includes(key))) return;
     const focused = byId("codec").contains(document.activeElement) ? [...byId("codec").querySelectorAll("select")].indexOf(document.activeElement) : -1;
     draw();
-    if (focused >= 0) byId("codec").querySelectorAll("select")[focused].focus();
+    if (focused >= 0) byId("codec").querySelectorAll("select")[focused].focus({ preventScroll: true });
   });
   draw();
 };

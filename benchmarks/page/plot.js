@@ -180,6 +180,9 @@ const makePlot = (data, shared) => {
     const y = fact.higher ? scaleOf(low, high, height - edge.bottom, edge.top, false) : scaleOf(low, high, edge.top, height - edge.bottom, false);
     const front = group.fronts[metric][axis].map((codec) => kept.find((row) => row.codec === codec)).filter(Boolean);
     const members = families(kept);
+    // By rising rate, which is the order of the Tab key; the selected one last and so on top.
+    const rank = (row) => (row.codec === shared.values.codec ? Infinity : row[axis]);
+    const ordered = [...kept].sort((one, other) => (rank(one) < rank(other) ? -1 : 1));
     const reference = group.rows.find((row) => row.reference)?.cells[metric]?.mean ?? null;
     const referenceLine =
       reference === null || reference < low || reference > high
@@ -201,7 +204,7 @@ const makePlot = (data, shared) => {
         stairs(front, metric, axis, x, y, width - edge.right),
         lines,
         names(members, metric, axis, x, y, width, edge),
-        kept.map((row) => mark(row, group, metric, axis, x, y)),
+        ordered.map((row) => mark(row, group, metric, axis, x, y)),
       ),
       tip,
     );
@@ -231,10 +234,10 @@ const makePlot = (data, shared) => {
     if (changed.includes("group") || changed.includes("metric")) {
       const focused = controls.contains(document.activeElement) ? [...controls.querySelectorAll("select,input")].indexOf(document.activeElement) : -1;
       drawControls();
-      if (focused >= 0) controls.querySelectorAll("select,input")[focused].focus();
+      if (focused >= 0) controls.querySelectorAll("select,input")[focused].focus({ preventScroll: true });
     }
     draw();
-    if (held !== undefined) [...canvas.querySelectorAll(".point")].find((point) => point.dataset.codec === held)?.focus();
+    if (held !== undefined) [...canvas.querySelectorAll(".point")].find((point) => point.dataset.codec === held)?.focus({ preventScroll: true });
   });
   drawControls();
   draw();

@@ -57,7 +57,7 @@ const makeTable = (data, shared) => {
       sort = { key: column.key, best: sorted ? !sort.best : true };
       if (column.metric && column.metric !== shared.values.metric) shared.set({ metric: column.metric });
       else draw();
-      byId("quality").querySelector(`th[aria-sort] button`)?.focus();
+      byId("quality").querySelector(`th[aria-sort] button`)?.focus({ preventScroll: true });
     };
     return html(
       "th",
@@ -200,7 +200,7 @@ const makeTable = (data, shared) => {
     draw();
     if (held === undefined) return;
     const rows = [...byId("quality").querySelectorAll("tr[data-codec]")];
-    rows.find((row) => row.dataset.codec === held)?.querySelector("button")?.focus();
+    rows.find((row) => row.dataset.codec === held)?.querySelector("button")?.focus({ preventScroll: true });
   });
   draw();
 };

@@ -1,8 +1,8 @@
-"""A small real run, its page, and a browser to look at pages with."""
+"""A small real run, and its page."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,19 +13,8 @@ from codeczoo.benchmarks.listing import ListedCorpus
 from codeczoo.benchmarks.page import writing
 from codeczoo.benchmarks.page.sources import RunAudio, RunSource, owners_of
 from codeczoo.benchmarks.request import Request, points
-from tests.benchmarks.browser import Browser, executable
 
 CODECS = ("opus@12kbps", "g722@64kbps", "g726@16kbps")
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Headless Chromium."""
-    binary = executable()
-    if binary is None:
-        pytest.skip("needs Chromium or Chrome: apt-get install chromium, or name it in CODECZOO_CHROMIUM")
-    with Browser(binary) as running:
-        yield running
 
 
 @pytest.fixture(scope="session")
