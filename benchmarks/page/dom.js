@@ -57,8 +57,18 @@ const polygon = (corners, radius, turn) =>
 const star = (radius, turn) => {
   const thin = 0.38 * radius;
   const arms = [
-    [-thin, -radius], [thin, -radius], [thin, -thin], [radius, -thin], [radius, thin], [thin, thin],
-    [thin, radius], [-thin, radius], [-thin, thin], [-radius, thin], [-radius, -thin], [-thin, -thin],
+    [-thin, -radius],
+    [thin, -radius],
+    [thin, -thin],
+    [radius, -thin],
+    [radius, thin],
+    [thin, thin],
+    [thin, radius],
+    [-thin, radius],
+    [-thin, thin],
+    [-radius, thin],
+    [-radius, -thin],
+    [-thin, -thin],
   ];
   const [cos, sin] = [Math.cos(turn), Math.sin(turn)];
   return arms.map(([x, y]) => `${(x * cos - y * sin).toFixed(2)},${(x * sin + y * cos).toFixed(2)}`).join("L");

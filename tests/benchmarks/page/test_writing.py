@@ -124,7 +124,10 @@ def test_no_text_of_a_record_ends_the_data(made: SimpleNamespace, tmp_path: Path
     records = [
         {
             **made.record("x", "x", {"stoi": 0.5}, undefined={"pesq_wb": text}),
-            **{"codec": f"{text}@6kbps", "clip": f"{text}.wav", "corpus": text, "domain": text},
+            "codec": f"{text}@6kbps",
+            "clip": f"{text}.wav",
+            "corpus": text,
+            "domain": text,
         }
         for text in HOSTILE
     ]
@@ -169,5 +172,7 @@ def test_nothing_in_the_page_names_another_place(page_file: Path) -> None:
 def test_parts_are_small_and_never_make_markup_of_data(name: str) -> None:
     text = (HERE / name).read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 400
-    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|fetch\(|XMLHttp", text)
+    assert not re.search(
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|fetch\(|XMLHttp", text
+    )
     assert "</script" not in text or name == "page.html"
