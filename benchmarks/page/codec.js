@@ -87,44 +87,41 @@ const makeCodec = (data, shared, listening) => {
     stated: "stated by whoever decoded the audio",
   };
 
+  const rateText = (row) => {
+    if (row.kbps === null) return "nothing was encoded";
+    const nominal = row.nominalKbps === null ? "" : `; nominal ${significant(row.nominalKbps)} kbps`;
+    return `${row.kbpsText} kbps, ${RATES[row.kbpsKind] ?? row.kbpsKind}${nominal}`;
+  };
+
+  const tokenText = (row) => {
+    if (row.tokens === null) return "none: its bits are packets";
+    return `${significant(row.tokens, 4)} a second in ${plural(row.codebooks ?? 1, "codebook")}`;
+  };
+
+  const delayText = (delay) => {
+    if (!delay) return "not known";
+    const [median, least, most] = delay.map((value) => significant(value));
+    return least === most ? `${median} ms` : `${median} ms, from ${least} to ${most}`;
+  };
+
+  const speedText = (conduct) => {
+    const said = [
+      conduct?.encodeRtf ? `encodes at ${significant(1 / conduct.encodeRtf, 2)} times real time` : "",
+      conduct?.decodeRtf ? `decodes at ${significant(1 / conduct.decodeRtf, 2)} times` : "",
+    ].filter(Boolean);
+    return said.length ? `${said.join(", ")} (${conduct.conditions.join(" / ")})` : "not timed";
+  };
+
   const factList = (row) => {
-    const conduct = row.conduct;
-    const delay = conduct?.delayMs;
+    const clipped = row.conduct?.clippedOutput ?? null;
+    const others = row.otherClips ? "; other clips than the other rows: not compared" : "";
     const rows = [
-      [
-        "Bitrate",
-        row.kbps === null
-          ? "nothing was encoded"
-          : `${row.kbpsText} kbps, ${RATES[row.kbpsKind] ?? row.kbpsKind}${row.nominalKbps === null ? "" : `; nominal ${significant(row.nominalKbps)} kbps`}`,
-      ],
-      [
-        "Tokens",
-        row.tokens === null
-          ? "none: its bits are packets"
-          : `${significant(row.tokens, 4)} a second in ${plural(row.codebooks ?? 1, "codebook")}`,
-      ],
-      [
-        "Measured on",
-        `${plural(row.clips, "clip")}, ${significant(row.seconds, 4)} s${row.otherClips ? "; other clips than the other rows: not compared" : ""}`,
-      ],
-      [
-        "Delay",
-        delay
-          ? `${significant(delay[0])} ms${delay[1] === delay[2] ? "" : `, from ${significant(delay[1])} to ${significant(delay[2])}`}`
-          : "not known",
-      ],
-      [
-        "Speed",
-        conduct?.encodeRtf
-          ? `encodes at ${significant(1 / conduct.encodeRtf, 2)} times real time, decodes at ${significant(1 / conduct.decodeRtf, 2)} (${conduct.conditions.join(" / ")})`
-          : "not timed",
-      ],
-      [
-        "Clipped",
-        conduct?.clippedOutput === null || conduct?.clippedOutput === undefined
-          ? "not known"
-          : `${plural(conduct.clippedOutput, "sample")} outside of full scale`,
-      ],
+      ["Bitrate", rateText(row)],
+      ["Tokens", tokenText(row)],
+      ["Measured on", `${plural(row.clips, "clip")}, ${significant(row.seconds, 4)} s${others}`],
+      ["Delay", delayText(row.conduct?.delayMs)],
+      ["Speed", speedText(row.conduct)],
+      ["Clipped", clipped === null ? "not known" : `${plural(clipped, "sample")} outside of full scale`],
     ];
     return html(
       "dl",

@@ -103,5 +103,6 @@ const badge = (look) =>
 // A name that may be broken after its signs, where there is little room.
 const breakable = (text) => text.split(/(?<=[:@/_])/).flatMap((part, place) => (place ? [html("wbr"), part] : [part]));
 
+const listed = (rows) => rows.map((row) => row.codec).join(", ");
 const plural = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 const significant = (value, digits = 3) => String(Number(value.toPrecision(digits)));

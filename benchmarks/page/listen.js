@@ -221,9 +221,12 @@ const makeListening = (data, shared) => {
         html(
           "li",
           {},
-          `Audio: ${data.listening.format}, mono, at the reference's ${clip.sampleRateHz} Hz. Scores are of this clip alone, from the records.`,
+          `Audio: ${data.listening.format}, mono, at the reference's ${clip.sampleRateHz} Hz. ` +
+            "Scores are of this clip alone, from the records.",
         ),
-        [...how].map(([text, names]) => html("li", {}, `${names.join(", ")}: ${text}.`)),
+        [...how].map(([text, names]) =>
+          html("li", {}, `${how.size === 1 ? "Every codec" : names.join(", ")}: ${text}.`),
+        ),
         notes.map((note) => html("li", {}, note)),
       ),
       html(

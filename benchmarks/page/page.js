@@ -7,8 +7,12 @@ byId("title").textContent = facts.title;
 const codecCount = new Set(
   facts.groups.flatMap((group) => group.rows.filter((row) => !row.reference).map((row) => row.codec)),
 ).size;
-byId("subtitle").textContent =
-  `${plural(codecCount, "codec")}, ${facts.groups.map((group) => `${plural(group.clips, "clip")} of ${group.name}`).join(", ")}, ${plural(facts.metrics.length, "metric")}`;
+const clipCounts = facts.groups.map((group) => `${plural(group.clips, "clip")} of ${group.name}`);
+byId("subtitle").textContent = [
+  plural(codecCount, "codec"),
+  ...clipCounts,
+  plural(facts.metrics.length, "metric"),
+].join(", ");
 
 const valued = (metric) =>
   facts.groups[0].rows.some((row) => !row.reference && row.cells[metric]?.mean !== null && row.cells[metric]);
@@ -31,11 +35,14 @@ makePlot(facts, shared);
 const listening = makeListening(facts, shared);
 makeCodec(facts, shared, listening);
 
+const { audioMb } = facts.listening;
+const audioSaid = audioMb ? `; ${audioMb.toFixed(1)} MB of it are audio` : "";
 byId("foot").append(
   html(
     "p",
     {},
-    `Every number comes from the records of ${facts.title}. This page is one file that asks for nothing from any network${facts.listening.audioMb ? `; ${facts.listening.audioMb.toFixed(1)} MB of it are audio` : ""}.`,
+    `Every number comes from the records of ${facts.title}. `,
+    `This page is one file that asks for nothing from any network${audioSaid}.`,
   ),
 );
 

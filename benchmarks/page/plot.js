@@ -291,14 +291,10 @@ const makePlot = (data, shared) => {
     );
     const said = [];
     if (absent.length)
-      said.push(
-        `Without a value or a number of ${AXES[axis]}, or the harness's zero: ${absent.map((row) => row.codec).join(", ")}.`,
-      );
+      said.push(`Without a value or a number of ${AXES[axis]}, or the harness's zero: ${listed(absent)}.`);
     const apart = kept.filter((row) => !row.cells[metric].compared);
     if (apart.length)
-      said.push(
-        `Hollow: over other clips or under another definition, and not compared: ${apart.map((row) => row.codec).join(", ")}.`,
-      );
+      said.push(`Hollow: over other clips or under another definition, and not compared: ${listed(apart)}.`);
     if (referenceLine) said.push("The dotted line is the reference's own score.");
     notes.append(...said.map((note) => html("li", {}, note)));
   };

@@ -20,6 +20,9 @@ from .embed import DESCRIPTIONS, Format
 from .sources import RunAudio
 
 CLIPS = 6
+"""Where nobody says how many, and the codecs are few."""
+MOST_VERSIONS = 120
+"""Where nobody says how many clips: so many codecs times clips, but two clips at least."""
 LIMIT_MB = 60.0
 NAME = "page.html"
 
@@ -29,8 +32,8 @@ class Wanted:
     """What the page is to hold."""
 
     title: str
-    clips: int = CLIPS
-    """How many are to be heard; 0: none."""
+    clips: int | None = None
+    """How many are to be heard; 0: none; None: see `CLIPS` and `MOST_VERSIONS`."""
     patterns: tuple[str, ...] = ()
     """Clips by name, instead of the extreme ones."""
     kind: Format = "flac"
@@ -69,9 +72,9 @@ def write(
         raise InvalidRun("The records are of pieces of passages, which the page does not show; see length.md.")
     summary = summarise(clips, group_by, metrics, facts_of, resamples)
     data = facts.of_summary(summary, harness.by_group(clips, summary.group_by))
-    wants_audio = wanted.clips > 0 or wanted.patterns
-    choices = choose(summary, wanted.clips, wanted.patterns) if wants_audio else []
     codecs = list(dict.fromkeys(row.codec for group in summary.groups for row in group.rows))
+    count = wanted.clips if wanted.clips is not None else max(2, min(CLIPS, MOST_VERSIONS // len(codecs)))
+    choices = choose(summary, count, wanted.patterns) if count or wanted.patterns else []
     made = listening.make(choices, clips, codecs, summary.metrics, audio, wanted.kind, progress)
     audio_bytes = sum(len(file.base64) for file in made.files)
     data |= {
