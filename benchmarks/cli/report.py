@@ -69,7 +69,10 @@ def _add_page(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the page")
     group.add_argument("--html", action="store_true", help="also write page.html: one file, which needs no network")
     group.add_argument(
-        "--listen", type=int, metavar="N", help="clips that can be heard: worst and best of each metric (default 6, fewer with many codecs)"
+        "--listen",
+        type=int,
+        metavar="N",
+        help="clips that can be heard: worst and best of each metric (default 6, fewer with many codecs)",
     )
     group.add_argument("--listen-to", nargs="+", metavar="PATTERN", help="clips by name instead: 'speech/p225*'")
     group.add_argument(

@@ -86,6 +86,25 @@ const makeTable = (data, shared) => {
     );
   };
 
+  const definitions = (group) =>
+    html(
+      "details",
+      {},
+      html("summary", {}, "What the metrics are"),
+      html(
+        "dl",
+        { class: "definitions" },
+        group.metrics.map((metric) => {
+          const fact = facts.get(metric);
+          const better = `${fact.unit ? `in ${fact.unit}, ` : ""}${fact.higher ? "more" : "less"} is better`;
+          return [
+            html("dt", {}, fact.label),
+            html("dd", {}, `${fact.description} (${metric}; ${better}. ${fact.source})`),
+          ];
+        }),
+      ),
+    );
+
   const scales = (group) => {
     const found = new Map();
     for (const name of group.metrics) {
@@ -242,6 +261,7 @@ const makeTable = (data, shared) => {
         html("li", {}, "Bold is best and underlined second, ranked only among means over the very same clips."),
         group.notes.map((note) => html("li", {}, note)),
       ),
+      definitions(group),
     );
     byId("quality").querySelector(".scroller").scrollLeft = place;
   };
