@@ -37,10 +37,10 @@ from codeczoo.metrics import UnknownMetric, metric
 from codeczoo.metrics.base import Audio
 
 CHECKED_BY = (
-    "si_sdr_aligned", "si_sdr", "mel_distance", "stft_distance", "mel_distance_taae", "stft_distance_taae", "stoi",
+    "si_sdr_aligned", "mel_distance", "stft_distance", "si_sdr", "mel_distance_taae", "stft_distance_taae", "stoi",
     "estoi", "pesq_wb", "pesq_nb",
 )  # fmt: skip
-"""Metrics that are cheap and follow the waveform or its spectrum, the first of them first."""
+"""Metrics that are cheap, the first of them first: one of the waveform and one of the spectrum where both are there."""
 _CHECKS = 2
 
 

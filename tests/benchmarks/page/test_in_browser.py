@@ -259,7 +259,7 @@ def test_another_version_goes_on_where_the_first_was(real: Any) -> None:
     real.wait("codeczooPage.player.position() > 0.15")
     passed, moved, playing = asked(real, "switchTo", "g722@64kbps")
     assert playing
-    # It went on, and by no more than time passed: it did not begin again, nor jump. (A busy machine's audio clock lags.)
+    # It went on, by no more than time passed: it did not begin again, nor jump. A busy machine's audio clock may lag.
     assert -0.005 <= moved <= passed + 0.1
     real.wait("gains.filter((gain) => gain.gain.value > 0.99).length === 1")
     real.wait("gains.filter((gain) => gain.gain.value < 0.01).length === 3")
@@ -321,6 +321,25 @@ def test_without_audio_the_reason_is_read(synthetic: Any) -> None:
     assert synthetic.run("document.querySelector('.play').disabled")
 
 
+def test_gain_delay_and_origin_are_said(real: Any, run_folder: Path) -> None:
+    data = json.loads(real.run("document.getElementById('data').textContent"))
+    clip = data["clips"][0]
+    delays = {r["codec"]: r["delay_ms"] for r in run_records.load(run_folder) if r["clip"] == clip["name"]}
+    shown = real.run(
+        "[...document.querySelectorAll('tr[data-version]')].map((r) => [...r.cells].map((c) => c.textContent))"
+    )
+    for row, version in zip(shown, clip["versions"], strict=True):
+        assert row[1] == version["name"]
+        assert float(row[2].removesuffix(" dB").replace("−", "-")) == pytest.approx(version["gainDb"], abs=0.051)
+        if version["name"] in delays:
+            assert float(row[3].removesuffix(" ms").replace("−", "-")) == pytest.approx(
+                delays[version["name"]], rel=0.01
+            )
+    notes = real.run("document.querySelector('#listen .notes').textContent")
+    assert "Every codec: decoded from the tokens that the run kept; si_sdr_aligned and mel_distance came out" in notes
+    assert "equal integrated loudness (ITU-R BS.1770-4, -23 LUFS)" in notes
+
+
 @pytest.mark.parametrize("width", [1280, 700, 390, 320])
 def test_no_width_scrolls_the_page_sideways(browser: Any, page_file: Path, synthetic_file: Path, width: int) -> None:
     for path in (page_file, synthetic_file):
@@ -361,7 +380,7 @@ def test_the_run_of_the_page_is_the_run_of_the_records(real: Any, run_folder: Pa
     """A clip's scores beside its audio are those of its records."""
     known = run_records.load(run_folder)
     rows = "[...document.querySelectorAll('tr[data-version]')].slice(1)"
-    shown = real.run(f"{rows}.map((r) => [r.dataset.version, [...r.cells].slice(3).map((td) => td.textContent)])")
+    shown = real.run(f"{rows}.map((r) => [r.dataset.version, [...r.cells].slice(4).map((td) => td.textContent)])")
     clip = json.loads(real.run("document.getElementById('data').textContent"))["clips"][0]["name"]
     for codec, texts in shown:
         scores = next(r["scores"] for r in known if (r["codec"], r["clip"]) == (codec, clip))
