@@ -4,14 +4,14 @@
 const makeCodec = (data, shared, listening) => {
   const facts = new Map(data.metrics.map((metric) => [metric.name, metric]));
 
-  const clipItem = ([name, value], codec) =>
+  const clipItem = ([id, name, value], codec) =>
     html(
       "li",
       {},
       html("span", { class: "value" }, value),
       " ",
-      listening.has(name)
-        ? html("button", { type: "button", class: "plain", click: () => listening.open(name, codec) }, `▶ ${name}`)
+      listening.has(id)
+        ? html("button", { type: "button", class: "plain", click: () => listening.open(id, codec) }, `▶ ${name}`)
         : html("span", { class: "name" }, name),
     );
 

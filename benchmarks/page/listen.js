@@ -301,7 +301,7 @@ const makeListening = (data, shared) => {
       });
     const action = /^[0-9]$/.test(event.key)
       ? versions[Number(event.key)] && (() => choose(versions[Number(event.key)].name))
-      : actions[event.key];
+      : actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!action) return;
     event.preventDefault();
     action();
@@ -350,14 +350,14 @@ const makeListening = (data, shared) => {
 
   return {
     player,
-    open: (name, codec) => {
-      const number = data.clips.findIndex((each) => each.name === name);
+    open: (id, codec) => {
+      const number = data.clips.findIndex((each) => each.id === id);
       if (number < 0) return;
       open(number);
       if (heard().some((version) => version.name === codec)) choose(codec);
       byId("listen").scrollIntoView({ behavior: "auto" });
       byId("listen").focus({ preventScroll: true });
     },
-    has: (name) => data.clips.some((each) => each.name === name && !each.missing),
+    has: (id) => data.clips.some((each) => each.id === id && !each.missing),
   };
 };

@@ -316,6 +316,26 @@ def test_a_click_on_a_spectrogram_seeks(real: Any) -> None:
     assert real.run("codeczooPage.player.position() / codeczooPage.player.duration()") == pytest.approx(0.5, abs=0.01)
 
 
+def test_a_page_without_any_score_stands(browser: Any, made: SimpleNamespace, tmp_path: Path) -> None:
+    failed = [made.record("opus@6kbps", f"{clip}.wav", failed={"encode": "no memory"}, bits={}) for clip in range(3)]
+    path = write(failed, tmp_path, made.facts, clips=1)
+    with opened(browser, path) as page:
+        assert asked(page, "codecs", ".quality tr[data-codec]") == ["opus@6kbps"]
+        assert page.run("document.querySelector('#pareto .empty').textContent") == "Nothing was scored here."
+        page.run("asked.row('opus@6kbps').click()")
+        assert "nothing was encoded" in page.run("document.querySelector('#codec dl').textContent")
+        assert page.complaints == []
+
+
+def test_a_worst_clip_is_opened_with_its_codec(real: Any) -> None:
+    codec = real.run("document.querySelector('.clips button.plain').closest('tr').querySelector('th').textContent")
+    name = real.run("document.querySelector('.clips button.plain').textContent").removeprefix("▶ ")
+    real.click(".clips button.plain")
+    assert real.run("codeczooPage.player.current()") == codec
+    assert real.run("document.querySelector('#listen option:checked').textContent").startswith(name)
+    assert real.run("document.activeElement.id") == "listen"
+
+
 def test_without_audio_the_reason_is_read(synthetic: Any) -> None:
     assert "there is no audio" in synthetic.run("document.querySelector('#listen .empty').textContent")
     assert synthetic.run("document.querySelector('.play').disabled")
