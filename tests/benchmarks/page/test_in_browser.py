@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from codeczoo import codecs
 from codeczoo.benchmarks import records as run_records
 from codeczoo.benchmarks.page import level, writing
 from codeczoo.benchmarks.page.sources import RunAudio, RunSource, owners_of
@@ -251,6 +252,20 @@ def test_every_version_is_decoded_at_one_loudness(real: Any) -> None:
         assert found[1] == pytest.approx(np.sqrt(np.mean(samples**2)), rel=0.01)
         loud.append(level.loudness(samples.astype(np.float32), rate_hz))
     assert loud == pytest.approx([loud[0]] * 4, abs=0.05)
+
+
+def test_opus_versions_stay_together_too(browser: Any, run_folder: Path, corpus: Any, tmp_path: Path) -> None:
+    """What Opus adds before and after a clip is cut off by the browser: lengths are those of the clip."""
+    known = run_records.load(run_folder)
+    audio = RunAudio(owners_of([(RunSource(run_folder, (corpus,), codecs.load), known)]), tmp_path)
+    made = writing.Wanted("opus", clips=1, kind="opus")
+    path = writing.write(known, tmp_path, audio, made, resamples=50).path
+    with opened(browser, path) as page:
+        page.run("codeczooPage.player.play()")
+        page.wait("codeczooPage.player.isPlaying()")
+        clip = json.loads(page.run("document.getElementById('data').textContent"))["clips"][0]
+        durations = [asked(page, "decoded", version)[0] for version in versions_of(page)]
+        assert durations == pytest.approx([clip["seconds"]] * 4, abs=1e-3)
 
 
 def test_another_version_goes_on_where_the_first_was(real: Any) -> None:
