@@ -92,7 +92,7 @@ def _requests(options: argparse.Namespace) -> list[Request]:
     if suite is not None and suite.instead:
         raise BenchmarkError(f"The suite {suite.name} is not run by bench. {suite.instead}")
     if suite is not None:
-        _fill_in(options, suite)
+        fill_in(options, suite)
     official = suite is not None and bool(suite.corpora) and not options.corpus
     if not official and not options.corpus:
         named = f"the suite {suite.name} leaves its corpus to you" if suite is not None else "nothing to measure on"
@@ -144,7 +144,7 @@ def _official(options: argparse.Namespace, suite: Suite) -> tuple[Corpus, ...]:
     return resolve_all(suite, data_folder(options.data), options.limit, options.seed)
 
 
-def _fill_in(options: argparse.Namespace, suite: Suite) -> None:
+def fill_in(options: argparse.Namespace, suite: Suite) -> None:
     """What the suite says and the command line does not. Where another corpus is named than the suite's own, the
     suite's choice of clips (`split`, `where`) does not apply to it."""
     if not options.corpus or not suite.corpus:
