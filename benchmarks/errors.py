@@ -6,6 +6,8 @@ BenchmarkError              base of all below; its text is a sentence for the us
 ├── UnknownSuite            no such suite or corpus; the nearest names are listed
 ├── InvalidSuite            a suite's file has an unknown key or a value of the wrong kind
 ├── InvalidProbe            a probe cannot be made: labels, divisions, a speaker on both sides
+├── InvalidListeningTest    a listening test cannot be made, or its key cannot be read
+├── InvalidAnswers          answers to a listening test that are damaged, doubled or to another test
 └── InvalidRun              a run folder of another schema, or in use, or without records
 """
 
@@ -41,6 +43,14 @@ class InvalidRun(BenchmarkError):
 
 class InvalidProbe(BenchmarkError):
     """Labelled clips cannot be probed as they are."""
+
+
+class InvalidListeningTest(BenchmarkError):
+    """A listening test cannot be made of what was given, or what was made cannot be read."""
+
+
+class InvalidAnswers(BenchmarkError):
+    """Answers of listeners cannot be analysed as they are."""
 
 
 USER_ERRORS = (BenchmarkError, CodecError, MetricError)
