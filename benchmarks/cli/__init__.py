@@ -11,9 +11,9 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from . import bench, check, code, compare, convert, fetch, listing, probe, report, score, tokens, train
+from . import bench, check, code, compare, convert, fetch, listen, listing, probe, report, score, tokens, train
 
-_VERBS = (listing, bench, score, report, compare, check, tokens, probe, code, fetch, convert, train)
+_VERBS = (listing, bench, score, report, compare, check, listen, tokens, probe, code, fetch, convert, train)
 
 _DESCRIPTION = """\
 A zoo of audio tokenizers behind one contract, and a harness that measures all of them the same way.

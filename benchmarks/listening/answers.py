@@ -2,8 +2,8 @@
 
     {"format": "codeczoo-listening-answers", "version": 1,
      "test": {"id": ..., "sha256": ..., "kind": "mushra"},
-     "listener": "p07", "started": "2026-11-21T20:00:00.000Z", "finished": ..., "playback": "headphones",
-     "context_hz": 24000, "comment": "",
+     "listener": "p07", "seed": 1837562, "started": "2026-11-21T20:00:00.000Z", "finished": ...,
+     "playback": "headphones", "comment": "",
      "trials": [{"trial": ..., "place": 1,             in the order in which they were taken
                  "order": [...],                       names of the signals as they stood on the screen
                  "ratings": {name: 0 to 100, ...},     MUSHRA

@@ -25,7 +25,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 VERBS = (
     *("list", "info", "bench", "score", "report", "compare", "check", "tokens", "probe", "encode", "decode", "fetch"),
-    *("convert", "train"),
+    *("convert", "train", "listen"),
 )
 
 
