@@ -2,11 +2,12 @@
 
 All signals of a trial have one sample rate (the reference's, 8 to 48 kHz), one length (the reference's, cut to
 `longest_s`), the same short fades at both ends, one loudness (`page/level.py`: all codecs, anchors and references at
-equal integrated loudness), and 16 bits. Each is rounded with its own triangular dither, so that the open and the hidden
-reference have no two samples' worth of bytes in common by which a search would find the pair.
+equal integrated loudness), and 16 bits. Each is rounded with its own triangular dither: the open and the hidden
+reference are different bytes from their first sample on.
 
 What cannot be hidden from somebody who takes the page apart: audio is audio. Subtracting the open reference from every
-signal leaves only dither (96 dB below full scale) for the hidden one, and a spectrum shows an anchor's missing treble.
+signal leaves only dither for the hidden one (some 93 dB below full scale), and a spectrum shows an anchor's missing
+treble.
 Listeners who would do that are not blinded by any page that plays on their machine.
 """
 

@@ -69,10 +69,8 @@ class AbxTrial {
   key(event) {
     const letter = event.key.toLowerCase();
     const at = Math.max("123".indexOf(letter), "abx".indexOf(letter));
-    if (letter.length === 1 && at >= 0) {
-      this.listen(this.listens[at].name);
-      this.listens[at].button.focus();
-    } else if (event.key === "ArrowLeft") this.choose("a");
+    if (letter.length === 1 && at >= 0) this.listen(this.listens[at].name);
+    else if (event.key === "ArrowLeft") this.choose("a");
     else if (event.key === "ArrowRight") this.choose("b");
     else return false;
     return true;

@@ -29,7 +29,8 @@ class MushraTrial {
       element("kbd", {}, "0")
     );
     const scale = element("div", { class: "scale", "aria-hidden": "true" });
-    for (const word of WORDS.slice().reverse()) scale.append(element("span", {}, word));
+    for (let band = WORDS.length - 1; band >= 0; band--)
+      scale.append(element("span", {}, WORDS[band], element("small", {}, `${20 * band}–${20 * band + 20}`)));
     const board = element("div", { class: "board" }, element("div", { class: "column words" }, scale));
     board.append(...this.columns.map((column) => column.node));
     return element(
@@ -121,10 +122,8 @@ class MushraTrial {
   step(by) {
     const at = this.columns.findIndex((column) => column.name === this.player.active);
     const to = Math.min(Math.max(at + by, -1), this.columns.length - 1);
-    if (to < 0) {
-      this.listen("reference");
-      this.referenceButton.focus();
-    } else this.focus(this.columns[to]);
+    if (to < 0) this.listen("reference");
+    else this.focus(this.columns[to]);
   }
 
   show() {

@@ -26,6 +26,8 @@ class ListeningTest {
     this.status = document.getElementById("status");
     document.getElementById("name").textContent = test.title;
     document.addEventListener("keydown", (event) => this.key(event));
+    /* After a click with the mouse, space and Enter are those of the page again, not of the button that was clicked. */
+    document.addEventListener("click", (event) => event.detail > 0 && event.target.closest("button")?.blur());
     this.player.onTick = () => this.tick();
   }
 
@@ -259,4 +261,5 @@ function rounded(seconds) {
   return Object.fromEntries(Object.entries(seconds).map(([name, value]) => [name, Math.round(100 * value) / 100]));
 }
 
-new ListeningTest(JSON.parse(document.getElementById("test").textContent)).intro();
+const listening = new ListeningTest(JSON.parse(document.getElementById("test").textContent));
+listening.intro();
