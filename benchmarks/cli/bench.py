@@ -73,7 +73,7 @@ def _request(options: argparse.Namespace) -> Request:
 
     suite = suites.load(options.suite) if options.suite else None
     if suite is not None:
-        _fill_in(options, suite)
+        fill_in(options, suite)
     if not options.corpus:
         named = f"the suite {suite.name} leaves its corpus to you" if suite is not None else "nothing to measure on"
         raise BenchmarkError(f"No corpus is named ({named}); name one with --corpus, as in --corpus demo.")
@@ -100,7 +100,7 @@ def _request(options: argparse.Namespace) -> Request:
     )
 
 
-def _fill_in(options: argparse.Namespace, suite: Suite) -> None:
+def fill_in(options: argparse.Namespace, suite: Suite) -> None:
     """What the suite says and the command line does not. Where another corpus is named than the suite's own, the
     suite's choice of clips (`split`, `where`) does not apply to it."""
     if not options.corpus or not suite.corpus:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import options as shared
+
+if TYPE_CHECKING:
+    from codeczoo.benchmarks.records import Record
 
 _DESCRIPTION = """\
 Write tables (Markdown, CSV, LaTeX) and plots of quality against bitrate (PNG, PDF, SVG) from the records of one or
 several runs. Everything is computed from the records alone: no audio is read and no model is loaded.
+
+With --html also one self-contained page to sort, to look at and to listen to. Its numbers come from the records; for
+what is heard of a clip, the file that the run read is looked for where the run's command found it, and what each codec
+made of it is decoded again from the tokens that the run kept, or coded again, and checked against the record.
 """
 
 _EPILOG = """\
@@ -18,6 +26,8 @@ examples:
   codeczoo report runs/opus runs/mine --metrics pesq_wb stoi --intervals --out paper/tables
   codeczoo report results/speech --at 0.5 1 1.5 3 6 --no-figures
   codeczoo report runs/mine --codecs 'opus@*' 'mine*' --group-by dataset
+  codeczoo report runs/demo --html --listen 8
+  codeczoo report results/speech --html --audio /data/clips/manifest.csv --listen-to 'speech/p225*'
 """
 
 
@@ -51,7 +61,28 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         help="also write equal_tokens.*: the same at these numbers of tokens a second",
     )
     parser.add_argument("--no-figures", action="store_true", help="write tables only")
+    _add_page(parser)
     parser.set_defaults(run=run)
+
+
+def _add_page(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("the page")
+    group.add_argument("--html", action="store_true", help="also write page.html: one file, which needs no network")
+    group.add_argument(
+        "--listen", type=int, metavar="N", help="clips that can be heard: worst and best of each metric (default 6)"
+    )
+    group.add_argument("--listen-to", nargs="+", metavar="PATTERN", help="clips by name instead: 'speech/p225*'")
+    group.add_argument(
+        "--audio", metavar="PATH|NAME", help="the corpus, where it is not where the run's command found it"
+    )
+    group.add_argument(
+        "--audio-format",
+        choices=("flac", "opus"),
+        default="flac",
+        help="flac (default): as the codec gave it; opus: a tenth of the size, and no longer what was measured",
+    )
+    group.add_argument("--page-mb", type=float, metavar="MB", help="largest page that is written (default 60)")
+    shared.add_device(group)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -62,6 +93,7 @@ def run(options: argparse.Namespace) -> int:
     from codeczoo.benchmarks.errors import InvalidRun
     from codeczoo.benchmarks.report.equal_rate import check_rates
 
+    _check_page(options)
     for rates in (options.at, options.at_tokens):
         if rates:
             check_rates(rates)
@@ -87,4 +119,60 @@ def run(options: argparse.Namespace) -> int:
         print(tables[0].read_text(encoding="utf-8"))
     for path in written:
         print(path)
+    if options.html:
+        _write_page(merged, out, options)
     return 0
+
+
+def _check_page(options: argparse.Namespace) -> None:
+    """Raise BenchmarkError where the options of the page say nothing."""
+    import math
+
+    from codeczoo.benchmarks.errors import BenchmarkError
+
+    given = {"--listen": options.listen, "--listen-to": options.listen_to, "--audio": options.audio}
+    given["--page-mb"] = options.page_mb
+    if not options.html and (alone := [name for name, value in given.items() if value is not None]):
+        raise BenchmarkError(f"{alone[0]} is of the page; give --html with it.")
+    if options.listen is not None and options.listen < 0:
+        raise BenchmarkError(f"--listen is 0 or more clips; got {options.listen}.")
+    if options.listen is not None and options.listen_to:
+        raise BenchmarkError("Clips are chosen by --listen or named by --listen-to; give one of the two.")
+    if options.page_mb is not None and not 0 < options.page_mb < math.inf:
+        raise BenchmarkError(f"--page-mb is a positive number; got {options.page_mb:g}.")
+
+
+def _write_page(merged: list[Record], out: Path, options: argparse.Namespace) -> None:
+    import sys
+    import tempfile
+
+    from codeczoo.benchmarks import records
+    from codeczoo.benchmarks.cli.progress import Bar
+    from codeczoo.benchmarks.cli.replay import source_of
+    from codeczoo.benchmarks.page import writing
+    from codeczoo.benchmarks.page.sources import RunAudio, owners_of
+
+    shared.check_device(options.device)
+    owners = owners_of([(source_of(run, options.audio, options.device), records.load(run)) for run in options.runs])
+    wanted = writing.Wanted(
+        title=", ".join(run.resolve().name for run in options.runs),
+        clips=writing.CLIPS if options.listen is None else options.listen,
+        patterns=tuple(options.listen_to or ()),
+        kind=options.audio_format,
+        limit_mb=writing.LIMIT_MB if options.page_mb is None else options.page_mb,
+    )
+    with tempfile.TemporaryDirectory(prefix="codeczoo-") as spool, Bar(0, unit="clip") as bar:
+        made = writing.write(
+            merged,
+            out,
+            RunAudio(owners, Path(spool), options.device),
+            wanted,
+            group_by=options.group_by,
+            metrics=options.metrics,
+            progress=bar.advance,
+        )
+    print(made.path)
+    print(f"{made.bytes / 1e6:.1f} MB, {made.audio_bytes / 1e6:.1f} of them audio.", file=sys.stderr)
+    for reason in made.not_heard:
+        print(f"not heard: {reason}", file=sys.stderr)
+

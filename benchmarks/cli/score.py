@@ -72,7 +72,7 @@ def _request(options: argparse.Namespace) -> Request:
     workers = shared.workers_of(options)
     metrics = check_metrics(options.metrics)
     RunFolder.check(options.out)
-    found = _pairs(options)
+    found = pairs_of(options)
     corpus = found.corpus if options.segment_s is None else cut(found.corpus, options.segment_s)
     for count, what in (
         (len(found.unused), "estimates belong to no reference and are not used"),
@@ -92,7 +92,8 @@ def _request(options: argparse.Namespace) -> Request:
     )
 
 
-def _pairs(options: argparse.Namespace) -> Pairs:
+def pairs_of(options: argparse.Namespace) -> Pairs:
+    """What the options name. Raises InvalidCorpus, BenchmarkError."""
     from codeczoo.benchmarks import pairs
     from codeczoo.benchmarks.errors import BenchmarkError
 

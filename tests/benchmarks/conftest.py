@@ -1,8 +1,8 @@
-"""Requests on real clips, cheap enough to run many times, and synthetic records."""
+"""Requests on real clips, cheap enough to run many times, synthetic records, and a browser."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +15,7 @@ from codeczoo.benchmarks.listing import ListedCorpus
 from codeczoo.benchmarks.request import Point, Request, points
 
 from . import synthetic
+from .browser import Browser, executable
 
 
 @pytest.fixture
@@ -46,3 +47,13 @@ def demo_clips(demo_audio: Path) -> list[Clip]:
 def made() -> SimpleNamespace:
     """Makers of records and facts: `record`, `run`, `fact`, and the `facts` of every metric in them."""
     return SimpleNamespace(record=synthetic.record, run=synthetic.run, fact=synthetic.fact, facts=synthetic.FACTS)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium."""
+    binary = executable()
+    if binary is None:
+        pytest.skip("needs Chromium or Chrome: apt-get install chromium, or name it in CODECZOO_CHROMIUM")
+    with Browser(binary) as running:
+        yield running

@@ -1,0 +1,107 @@
+"""Records to the page: summarise, choose clips, make their audio, write the file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from codeczoo.benchmarks.errors import BenchmarkError, InvalidRun
+from codeczoo.benchmarks.records import Record
+from codeczoo.benchmarks.report import harness
+from codeczoo.benchmarks.report.lengths import is_piece
+from codeczoo.benchmarks.report.summary import GroupBy, summarise
+from codeczoo.benchmarks.statistics.bootstrap import RESAMPLES
+from codeczoo.metrics import Metric
+
+from . import facts, html, level, listening
+from .choice import choose
+from .embed import DESCRIPTIONS, Format
+from .sources import RunAudio
+
+CLIPS = 6
+LIMIT_MB = 60.0
+NAME = "page.html"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the page is to hold."""
+
+    title: str
+    clips: int = CLIPS
+    """How many are to be heard; 0: none."""
+    patterns: tuple[str, ...] = ()
+    """Clips by name, instead of the extreme ones."""
+    kind: Format = "flac"
+    limit_mb: float = LIMIT_MB
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of it."""
+
+    path: Path
+    bytes: int
+    audio_bytes: int
+    """Of these, embedded files."""
+    heard: int
+    """Versions that can be heard, references among them."""
+    not_heard: tuple[str, ...]
+    """Why others cannot, each reason once."""
+
+
+def write(
+    records: Sequence[Record],
+    out_dir: Path,
+    audio: RunAudio,
+    wanted: Wanted,
+    *,
+    group_by: GroupBy | None = None,
+    metrics: Sequence[str] | None = None,
+    facts_of: Mapping[str, Metric] | None = None,
+    resamples: int = RESAMPLES,
+    progress: listening.Progress = lambda _what, _done: None,
+) -> Written:
+    """Write `page.html` below `out_dir`. Raises InvalidRun, UnknownMetric, BenchmarkError."""
+    clips = [record for record in records if not is_piece(record)]
+    if records and not clips:
+        raise InvalidRun("The records are of pieces of passages, which the page does not show; see length.md.")
+    summary = summarise(clips, group_by, metrics, facts_of, resamples)
+    data = facts.of_summary(summary, harness.by_group(clips, summary.group_by))
+    wants_audio = wanted.clips > 0 or wanted.patterns
+    choices = choose(summary, wanted.clips, wanted.patterns) if wants_audio else []
+    codecs = list(dict.fromkeys(row.codec for group in summary.groups for row in group.rows))
+    made = listening.make(choices, clips, codecs, summary.metrics, audio, wanted.kind, progress)
+    audio_bytes = sum(len(file.base64) for file in made.files)
+    data |= {
+        "title": wanted.title,
+        "clips": made.clips,
+        "listening": {
+            "method": level.METHOD,
+            "format": DESCRIPTIONS[wanted.kind],
+            "mostSeconds": listening.MOST_S,
+            "audioMb": round(audio_bytes / 1e6, 2),
+        },
+    }
+    text = html.document(data, made.files)
+    if len(text.encode()) > wanted.limit_mb * 1e6:
+        raise BenchmarkError(_too_large(len(text.encode()), audio_bytes, len(choices), wanted))
+    out_dir.mkdir(parents=True, exist_ok=True)
+    path = out_dir / NAME
+    path.write_text(text, encoding="utf-8", newline="\n")
+    return Written(path, len(text.encode()), audio_bytes, *_counts(made))
+
+
+def _too_large(size: int, audio_bytes: int, clips: int, wanted: Wanted) -> str:
+    return (
+        f"The page would have {size / 1e6:.1f} MB, {audio_bytes / 1e6:.1f} of them audio of {clips} clips, and at most "
+        f"{wanted.limit_mb:g} MB are allowed. Take fewer clips (--listen {max(1, clips // 2)}) or codecs (--codecs), "
+        "--audio-format opus, or allow more: --page-mb."
+    )
+
+
+def _counts(made: listening.Listening) -> tuple[int, tuple[str, ...]]:
+    versions = [version for clip in made.clips for version in clip["versions"]]
+    reasons = [item["missing"] for item in (*made.clips, *versions) if "missing" in item]
+    return len(made.files), tuple(dict.fromkeys(reasons))
