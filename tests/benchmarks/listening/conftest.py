@@ -1,10 +1,9 @@
-"""A small listening test of made-up sounds, answers to it, and a real browser to take it in."""
+"""A small listening test of made-up sounds, and answers to it."""
 
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -142,24 +141,3 @@ def folder_of(tmp_path: Path) -> Callable[[Key], Path]:
         return folder
 
     return made
-
-
-@pytest.fixture(scope="module")
-def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A headless Chromium whose downloads lie in `chrome.downloads`."""
-    webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium: pip install 'codeczoo[dev]'")
-    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    driver = shutil.which("chromedriver")
-    if browser is None or driver is None:
-        pytest.skip("needs Chromium and chromedriver, which are not installed")
-    downloads = tmp_path_factory.mktemp("downloads")
-    options = webdriver.ChromeOptions()
-    options.binary_location = browser
-    for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1200,900"):
-        options.add_argument(flag)
-    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    started = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    started.downloads = downloads
-    yield started
-    started.quit()

@@ -7,7 +7,8 @@ import itertools
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,54 +16,43 @@ import numpy as np
 import pytest
 
 from codeczoo.benchmarks.listening import answers as answer_files
-from codeczoo.benchmarks.listening import page
+from codeczoo.benchmarks.listening import page as page_writer
 from codeczoo.benchmarks.listening.key import REFERENCE
 from codeczoo.benchmarks.listening.making import Made
 
+from ..browser import Browser, Page
+
 HEARD_S = 0.5
+N = 5
+"""Signals of a trial: reference, two anchors, two codecs."""
 
 
 class Listener:
     """Somebody at the keyboard, who knows nothing but what is on the screen."""
 
-    def __init__(self, chrome: Any, page_file: Path) -> None:
-        from selenium.webdriver import ActionChains
-        from selenium.webdriver.common.by import By
-
-        self.chrome = chrome
-        self.by = By
-        self.actions = ActionChains
-        self.url = page_file.as_uri()
-        chrome.get_log("browser")
-        chrome.get_log("performance")
-        chrome.get(self.url)
-
-    def find(self, selector: str) -> Any:
-        return self.chrome.find_element(self.by.CSS_SELECTOR, selector)
-
-    def press(self, *keys: str) -> None:
-        self.actions(self.chrome).send_keys(*keys).perform()
-
-    def until(self, true: Callable[[], Any], what: str) -> Any:
-        end = time.monotonic() + 15
-        while time.monotonic() < end:
-            if found := true():
-                return found
-            time.sleep(0.03)
-        raise AssertionError(f"waited in vain for {what}: {self.find('#status').text}")
-
-    def begin(self, name: str) -> None:
-        self.find("#listener").send_keys(name)
-        self.find("form .primary").click()
-        self.until(lambda: self.chrome.find_elements(self.by.ID, "next"), "a trial")
+    def __init__(self, page: Page) -> None:
+        self.page = page
 
     def text(self, selector: str) -> str:
-        return self.find(selector).text
+        return self.page.run(f"document.querySelector({json.dumps(selector)}).textContent")
+
+    def exists(self, selector: str) -> str:
+        return f"document.querySelector({json.dumps(selector)})"
+
+    def begin(self, name: str) -> None:
+        self.page.click("#listener")
+        self.page.call("Input.insertText", text=name)
+        self.page.click("form .primary")
+        self.page.wait(self.exists("#next"))
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.press(key)
 
     def hear(self, key: str, selector: str) -> None:
         """Play a signal until the page says that it was heard."""
         self.press(key)
-        self.until(lambda: self.chrome.find_elements(self.by.CSS_SELECTOR, selector), f"signal {key} to be heard")
+        self.page.wait(self.exists(selector))
 
     def hear_reference(self) -> None:
         self.hear("0", ".reference.heard")
@@ -70,74 +60,78 @@ class Listener:
     def hear_signal(self, number: int) -> None:
         self.hear(str(number), f".column:nth-child({number + 1}).heard")
 
-    def rate(self, number: int, rating: int) -> None:
-        from selenium.webdriver.common.keys import Keys
+    def rating(self, number: int) -> str:
+        return self.text(f".column:nth-child({number + 1}) output")
 
+    def rate(self, number: int, rating: int) -> None:
         self.hear_signal(number)
-        self.press(Keys.HOME, *[Keys.PAGE_UP] * (rating // 10), *[Keys.ARROW_UP] * (rating % 10))
-        assert self.text(f".column:nth-child({number + 1}) output") == str(rating)
+        self.press("Home", *["PageUp"] * (rating // 10), *["ArrowUp"] * (rating % 10))
+        assert self.rating(number) == str(rating)
 
     def next(self) -> None:
         before = self.text("#progress")
-        self.press("\ue007")
-        self.until(lambda: self.text("#progress") != before, "the next screen")
-        self.until(lambda: self.chrome.find_elements(self.by.CSS_SELECTOR, "#next, #download"), "its audio")
+        self.press("Enter")
+        self.page.wait(f"document.getElementById('progress').textContent !== {json.dumps(before)}")
+        self.page.wait(self.exists("#next, #download"))
 
-    def errors(self) -> list[str]:
-        return [entry["message"] for entry in self.chrome.get_log("browser")]
+    def close_and_open_again(self) -> None:
+        self.page.call("Page.reload")
+        self.page.wait(self.exists(".resume"))
 
-    def requests(self) -> list[str]:
-        messages = [json.loads(entry["message"])["message"] for entry in self.chrome.get_log("performance")]
-        urls = [
-            message["params"]["request"]["url"]
-            for message in messages
-            if message["method"] == "Network.requestWillBeSent"
-        ]
-        return [url for url in urls if not url.startswith(("data:", "blob:"))]
+    def save(self, folder: Path) -> Path:
+        self.page.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+        self.page.click("#download")
+        for _ in range(200):
+            found = list(folder.glob("*.json"))
+            if found:
+                return found[0]
+            time.sleep(0.05)
+        raise AssertionError("no file of answers was saved")
 
-    def answers(self) -> Path:
-        self.find("#download").click()
-        return self.until(lambda: next(iter(self.chrome.downloads.glob("*.json")), None), "the file of answers")
+
+@pytest.fixture
+def sat_at(browser: Browser) -> Iterator[Callable[..., Listener]]:
+    """Opens a page in a browser that never saw it."""
+    with ExitStack() as stack:
+
+        def open_page(page_file: Path, **window: Any) -> Listener:
+            page = stack.enter_context(browser.page(page_file, **window))
+            page.run("localStorage.clear()")
+            return Listener(page)
+
+        yield open_page
 
 
 @pytest.fixture(scope="module")
 def mushra(make_test: Callable[..., Made], tmp_path_factory: pytest.TempPathFactory) -> tuple[Made, Path]:
     out = tmp_path_factory.mktemp("mushra") / "test"
-    return make_test("mushra", out), out / "page" / page.PAGE_FILE
+    return make_test("mushra", out), out / "page" / page_writer.PAGE_FILE
 
 
 @pytest.fixture(scope="module")
 def abx(make_test: Callable[..., Made], tmp_path_factory: pytest.TempPathFactory) -> tuple[Made, Path]:
     out = tmp_path_factory.mktemp("abx") / "test"
-    return make_test("abx", out, codecs=("opus@6kbps",), most_inside_bytes=1000), out / "page" / page.PAGE_FILE
-
-
-def emptied(chrome: Any, page_file: Path) -> None:
-    """The browser as one that never saw the page."""
-    chrome.get(page_file.as_uri())
-    chrome.execute_script("localStorage.clear()")
-    for file in chrome.downloads.glob("*"):
-        file.unlink()
+    return make_test("abx", out, codecs=("opus@6kbps",), most_inside_bytes=1000), out / "page" / page_writer.PAGE_FILE
 
 
 @pytest.mark.slow
-def test_ratings_of_a_whole_test_are_recovered(chrome: Any, mushra: tuple[Made, Path]) -> None:
+def test_ratings_of_a_whole_test_are_recovered(
+    sat_at: Callable[..., Listener], mushra: tuple[Made, Path], tmp_path: Path
+) -> None:
     made, page_file = mushra
-    emptied(chrome, page_file)
-    listener = Listener(chrome, page_file)
+    listener = sat_at(page_file)
     listener.begin("P-01")
-    n = 5
     # Training: nothing can be rated before it is heard, nor left before it is done.
-    listener.press("\ue007")
+    listener.press("Enter")
     assert listener.text("#status") == "Listen to the reference."
-    listener.chrome.execute_script(
-        "const slider = document.querySelector('.column:nth-child(2) input');"
-        "slider.value = 70; slider.dispatchEvent(new Event('input'))"
+    listener.page.run(
+        "(slider => { slider.value = 70; slider.dispatchEvent(new Event('input')); })"
+        "(document.querySelector('.column:nth-child(2) input'))"
     )
     assert listener.text("#status") == "Listen to signal 1 before you rate it."
-    assert listener.text(".column:nth-child(2) output") == "–"
+    assert listener.rating(1) == "–"
     listener.hear_reference()
-    for number in range(1, n + 1):
+    for number in range(1, N + 1):
         listener.rate(number, 10 * number)
     listener.next()
     assert listener.text("#progress") == "Trial 1 of 2"
@@ -145,27 +139,25 @@ def test_ratings_of_a_whole_test_are_recovered(chrome: Any, mushra: tuple[Made, 
     listener.hear_reference()
     for number in (1, 2, 3):
         listener.rate(number, scripted[0][number - 1])
-    # The tab is closed in the middle of a trial.
-    chrome.get("about:blank")
-    chrome.get(listener.url)
-    resume = listener.find(".resume")
-    assert resume.text == "Go on as P-01 (0 of 2 trials done)"
-    resume.click()
-    listener.until(lambda: listener.chrome.find_elements(listener.by.ID, "next"), "the trial")
+    listener.close_and_open_again()
+    assert listener.text(".resume") == "Go on as P-01 (0 of 2 trials done)"
+    listener.page.click(".resume")
+    listener.page.wait(listener.exists("#next"))
     assert listener.text("#progress") == "Trial 1 of 2"
-    assert [listener.text(f".column:nth-child({at}) output") for at in range(2, 7)] == ["93", "7", "100", "–", "–"]
-    listener.press("\ue007")
+    assert [listener.rating(number) for number in range(1, N + 1)] == ["93", "7", "100", "–", "–"]
+    listener.press("Enter")
     assert listener.text("#status") == "Still to be rated: 4, 5."
     for number in (4, 5):
         listener.rate(number, scripted[0][number - 1])
     listener.next()
     listener.hear_reference()
-    for number in range(1, n + 1):
+    for number in range(1, N + 1):
         listener.rate(number, scripted[1][number - 1])
     listener.next()
     assert listener.text("#progress") == "Done"
-    listener.find("#comment").send_keys("the second was hard")
-    path = listener.answers()
+    listener.page.click("#comment")
+    listener.page.call("Input.insertText", text="the second was hard")
+    path = listener.save(tmp_path)
     assert path.name == f"answers-{made.key.id}-P-01.json"
     found = answer_files.read(path, made.key)
     assert (found.listener, found.playback, found.comment) == ("P-01", "headphones", "the second was hard")
@@ -173,48 +165,42 @@ def test_ratings_of_a_whole_test_are_recovered(chrome: Any, mushra: tuple[Made, 
         stimuli = made.key.trials[answer.trial].stimuli
         expected = {stimuli[name].condition: rating for name, rating in zip(answer.order, ratings, strict=True)}
         assert answer.ratings == expected
-        assert 5 * HEARD_S < answer.seconds < 120
+        assert N * HEARD_S < answer.seconds < 300
     assert {answer.trial for answer in found.trials} == set(made.key.trials)
-    assert listener.errors() == []
-    assert set(listener.requests()) <= {listener.url, "about:blank"}
+    assert listener.page.complaints == []
+    assert {url for url in listener.page.requests if not url.startswith("blob:")} <= {page_file.as_uri(), "data:,"}
 
 
-def decoded(chrome: Any) -> dict[str, list[int]]:
+def decoded(listener: Listener) -> dict[str, list[int]]:
     """The 16-bit samples of the trial that the page plays, by the names that the page calls them."""
-    script = """
-        const buffers = listening.player.buffers;
-        return Object.fromEntries([...buffers].map(([name, buffer]) =>
-            [name, [...buffer.getChannelData(0)].map((value) => Math.round(value * 32768))]));
-    """
-    return chrome.execute_script(script)
+    return listener.page.run(
+        "Object.fromEntries([...listening.player.buffers].map(([name, buffer]) =>"
+        "[name, [...buffer.getChannelData(0)].map((value) => Math.round(value * 32768))]))"
+    )
 
 
 @pytest.mark.slow
-def test_answers_of_abx_are_recovered_with_the_audio_beside_the_page(chrome: Any, abx: tuple[Made, Path]) -> None:
+def test_answers_of_abx_are_recovered_with_the_audio_beside_the_page(
+    sat_at: Callable[..., Listener], abx: tuple[Made, Path], tmp_path: Path
+) -> None:
     made, page_file = abx
-    emptied(chrome, page_file)
-    listener = Listener(chrome, page_file)
+    listener = sat_at(page_file)
     listener.begin("p2")
     chosen = {}
     for screen in ("training", "first", "second"):
-        listener.press("\ue014")
+        listener.press("ArrowRight")
         assert listener.text("#status") == "Listen to A, B, X before you answer."
         for key, place in (("1", 1), ("b", 2), ("x", 3)):
             listener.hear(key, f".abx:nth-of-type(1) .big:nth-child({place}).heard")
         letter = "b" if screen == "first" else "a"
-        listener.press("\ue014" if letter == "b" else "\ue012")
+        listener.press("ArrowRight" if letter == "b" else "ArrowLeft")
         assert listener.text(".choice[aria-checked=true]").startswith(f"X is {letter.upper()}")
-        trial = chrome.execute_script("return listening.now.made.result()")
-        chosen[screen] = trial
-        samples = decoded(chrome)
-        beside = {
-            name: (page_file.parent / "audio" / f"{name}.js").read_text(encoding="ascii").split('"')[3]
-            for name in samples
-        }
-        for name, text in beside.items():
-            assert samples[name] == np.frombuffer(base64.b64decode(text), "<i2").tolist()
+        chosen[screen] = listener.page.run("listening.now.made.result()")
+        for name, samples in decoded(listener).items():
+            text = (page_file.parent / "audio" / f"{name}.js").read_text(encoding="ascii").split('"')[3]
+            assert samples == np.frombuffer(base64.b64decode(text), "<i2").tolist()
         listener.next()
-    found = answer_files.read(listener.answers(), made.key)
+    found = answer_files.read(listener.save(tmp_path), made.key)
     for answer, screen in zip(found.trials, ("first", "second"), strict=True):
         given = chosen[screen]
         stimuli = made.key.trials[answer.trial].stimuli
@@ -222,106 +208,152 @@ def test_answers_of_abx_are_recovered_with_the_audio_beside_the_page(chrome: Any
         assert answer.condition == "opus@6kbps"
         pick = stimuli[given["b" if screen == "first" else "a"]].condition
         assert answer.correct is (pick == stimuli[given["x"]].condition)
-    assert listener.errors() == []
+    assert listener.page.complaints == []
     folder = page_file.parent.as_uri()
-    assert all(url.startswith(folder) for url in listener.requests())
+    assert all(url.startswith((folder, "data:,", "blob:")) for url in listener.page.requests)
+    assert sum("/audio/" in url for url in listener.page.requests) == 9
 
 
-def test_switching_goes_on_at_the_same_position(chrome: Any, mushra: tuple[Made, Path]) -> None:
-    _, page_file = mushra
-    emptied(chrome, page_file)
-    listener = Listener(chrome, page_file)
+def test_switching_goes_on_at_the_same_position(sat_at: Callable[..., Listener], mushra: tuple[Made, Path]) -> None:
+    listener = sat_at(mushra[1])
     listener.begin("p3")
     listener.hear_reference()
-    before = chrome.execute_script("return [listening.player.startedAt, listening.player.voices.size]")
-    assert before[1] == 6
-    script = """
-        const done = arguments[0], player = listening.player;
+    before = listener.page.run("[listening.player.startedAt, listening.player.voices.size]")
+    assert before[1] == 1 + N
+    found = listener.page.run("""(async () => {
+        const player = listening.player;
         const at = () => [player.context.currentTime, player.position()];
         const [time, position] = at();
-        player.select(listening.now.made.order[2]).then(() => setTimeout(() => {
-            const [later, moved] = at();
-            const gains = Object.fromEntries([...player.voices].map(([name, voice]) => [name, voice.gain.gain.value]));
-            done({ elapsed: later - time, moved: (moved - position + player.length) % player.length, gains,
-                   active: player.active, started: player.startedAt });
-        }, 120));
-    """
-    found = chrome.execute_async_script(script)
+        await player.select(listening.now.made.order[2]);
+        await new Promise((resolve) => setTimeout(resolve, 120));
+        const [later, moved] = at();
+        const gains = Object.fromEntries([...player.voices].map(([name, voice]) => [name, voice.gain.gain.value]));
+        return { elapsed: later - time, moved: (moved - position + player.length) % player.length, gains,
+                 length: player.length, active: player.active, started: player.startedAt };
+    })()""")
     assert found["started"] == before[0]
-    assert found["moved"] == pytest.approx(found["elapsed"] % 1.2, abs=1e-6)
+    assert found["moved"] == pytest.approx(found["elapsed"] % found["length"], abs=1e-6)
     assert found["gains"].pop(found["active"]) == pytest.approx(1.0, abs=1e-6)
     assert set(found["gains"].values()) == {0.0}
 
 
-def test_a_region_is_looped(chrome: Any, mushra: tuple[Made, Path]) -> None:
-    _, page_file = mushra
-    emptied(chrome, page_file)
-    listener = Listener(chrome, page_file)
+def test_what_is_heard_is_the_signal_that_was_chosen(
+    sat_at: Callable[..., Listener], mushra: tuple[Made, Path]
+) -> None:
+    """Behind all gains there are, sample by sample, those of the signal that was chosen."""
+    listener = sat_at(mushra[1])
+    listener.begin("p8")
+    listener.hear_reference()
+    found = listener.page.run("""(async () => {
+        const player = listening.player, heard = {};
+        const ear = new AnalyserNode(player.context, { fftSize: 8192 });
+        player.envelope.connect(ear);
+        const sound = new Float32Array(8192);
+        for (const name of ["reference", ...listening.now.made.order]) {
+            await player.select(name);
+            const since = player.context.currentTime;
+            const settled = () => player.context.currentTime - since > 0.6 && Math.abs(player.position() - 0.85) < 0.15;
+            while (!settled()) await new Promise((resolve) => setTimeout(resolve, 10));
+            ear.getFloatTimeDomainData(sound);
+            const own = player.buffers.get(name).getChannelData(0);
+            let best = 0;
+            for (let shift = 0; shift + sound.length < own.length; shift++) {
+                let same = 0;
+                for (let at = 0; at < 64; at++) same += sound[at * 16 + 2000] === own[shift + at * 16 + 2000] ? 1 : 0;
+                best = Math.max(best, same);
+            }
+            heard[name] = best;
+        }
+        return heard;
+    })()""")
+    assert len(found) == 1 + N
+    assert set(found.values()) == {64}
+
+
+def test_a_region_is_looped(sat_at: Callable[..., Listener], mushra: tuple[Made, Path]) -> None:
+    listener = sat_at(mushra[1])
     listener.begin("p4")
-    canvas = listener.find("canvas.wave")
     listener.press("0")
-    width = canvas.size["width"]
-    listener.actions(chrome).move_to_element_with_offset(canvas, -width // 4, 0).click_and_hold().move_by_offset(
-        width // 2, 0
-    ).release().perform()
-    length, (start, end) = chrome.execute_script("return [listening.player.length, listening.player.region]")
+    left, top, width = listener.page.run(
+        "(box => [box.x, box.y + box.height / 2, box.width])(document.querySelector('.wave').getBoundingClientRect())"
+    )
+    for kind, at in (("mousePressed", 0.25), ("mouseMoved", 0.5), ("mouseReleased", 0.75)):
+        listener.page.call(
+            "Input.dispatchMouseEvent", type=kind, x=left + at * width, y=top, button="left", buttons=1, clickCount=1
+        )
+    length, (start, end) = listener.page.run("[listening.player.length, listening.player.region]")
     assert start == pytest.approx(0.25 * length, abs=0.02)
     assert end == pytest.approx(0.75 * length, abs=0.02)
     assert listener.text("#status") == f"Looped from {start:.1f} to {end:.1f} seconds."
     seen = []
     for _ in range(12):
         time.sleep(0.1)
-        seen.append(chrome.execute_script("return listening.player.position()"))
+        seen.append(listener.page.run("listening.player.position()"))
     assert start <= min(seen) <= max(seen) < end
     assert any(later < earlier for earlier, later in itertools.pairwise(seen))
-    listener.press("]")
-    listener.find(".transport button:nth-child(4)").click()
-    assert chrome.execute_script("return listening.player.whole")
-    assert listener.errors() == []
+    listener.press("[")
+    from_here, to = listener.page.run("listening.player.region")
+    assert start < from_here < to
+    assert to - from_here >= 0.5 - 1e-9
+    listener.page.click(".transport button", 3)
+    assert listener.page.run("listening.player.whole")
+    assert listener.page.complaints == []
 
 
-def test_sliders_obey_the_mouse_and_say_what_they_stand_at(chrome: Any, mushra: tuple[Made, Path]) -> None:
-    _, page_file = mushra
-    emptied(chrome, page_file)
-    listener = Listener(chrome, page_file)
+def test_sliders_obey_the_mouse_and_say_what_they_stand_at(
+    sat_at: Callable[..., Listener], mushra: tuple[Made, Path]
+) -> None:
+    listener = sat_at(mushra[1])
     listener.begin("p5")
-    slider = listener.find(".column:nth-child(3) input")
-    assert slider.get_attribute("aria-label") == "Rating of signal 2"
-    assert slider.get_attribute("aria-valuetext") == "not rated yet"
-    slider.click()
+    slider = ".column:nth-child(3) input"
+
+    def says() -> str:
+        return listener.page.run(f"document.querySelector('{slider}').getAttribute('aria-valuetext')")
+
+    def press_at(share: float) -> None:
+        """The mouse on the slider, `share` of its height above its foot."""
+        x, y = listener.page.run(
+            f"(box => [box.x + box.width / 2, box.bottom - 1 - {share} * (box.height - 2)])"
+            f"(document.querySelector('{slider}').getBoundingClientRect())"
+        )
+        for kind in ("mousePressed", "mouseReleased"):
+            listener.page.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    assert listener.page.run(f"document.querySelector('{slider}').ariaLabel") == "Rating of signal 2"
+    assert says() == "not rated yet"
+    listener.page.run(f"document.querySelector('{slider}').scrollIntoView()")
+    press_at(0.5)
     assert listener.text("#status") == "Listen to signal 2 before you rate it."
     listener.hear_signal(2)
-    height = slider.size["height"]
-    listener.actions(chrome).move_to_element_with_offset(slider, 0, -height // 4).click().perform()
-    rating = int(listener.text(".column:nth-child(3) output"))
-    assert 65 <= rating <= 85
-    word = "Good" if rating < 80 else "Excellent"
-    assert slider.get_attribute("aria-valuetext") == f"{rating}, {word}"
+    press_at(0.75)
+    rating = int(listener.rating(2))
+    assert 70 <= rating <= 82
+    assert says() == f"{rating}, {'Good' if rating < 80 else 'Excellent'}"
     # A press at the very foot rates 0, where an untouched slider stands as well.
-    listener.actions(chrome).move_to_element_with_offset(slider, 0, height // 2 - 2).click().perform()
-    assert listener.text(".column:nth-child(3) output") == "0"
+    press_at(0.0)
+    assert (listener.rating(2), says()) == ("0", "0, Bad")
     listener.press("1")
-    assert chrome.switch_to.active_element.get_attribute("aria-label") == "Rating of signal 1"
-    listener.press("\ue014")
-    assert chrome.switch_to.active_element.get_attribute("aria-label") == "Rating of signal 2"
+    assert listener.page.run("document.activeElement.ariaLabel") == "Rating of signal 1"
+    listener.press("ArrowRight")
+    assert listener.page.run("document.activeElement.ariaLabel") == "Rating of signal 2"
 
 
-def test_orders_depend_on_the_listener_alone(chrome: Any, mushra: tuple[Made, Path]) -> None:
+def test_orders_depend_on_the_listener_alone(sat_at: Callable[..., Listener], mushra: tuple[Made, Path]) -> None:
     made, page_file = mushra
-    chrome.get(page_file.as_uri())
-    script = """
-        const orders = (name) => planFor(listening.test, name).trials.map(({ trial, order }) => [trial.id, order]);
-        return arguments[0].map(orders);
-    """
+    listener = sat_at(page_file)
     names = ["p1", "P1", *(f"listener-{number}" for number in range(300))]
-    one, same, *others = chrome.execute_script(script, names)
+    one, same, *others = listener.page.run(
+        f"{json.dumps(names)}.map((name) => planFor(listening.test, name).trials.map(({{ trial, order }}) => "
+        "[trial.id, order]))"
+    )
     assert one == same
     first = [trials[0][0] for trials in others]
     for trial, definition in made.key.trials.items():
         assert 110 < first.count(trial) < 190
-        # Each signal stands at each place as often as at any other: 60 of 300, six standard deviations either way.
-        places = [dict(trials)[trial].index(name) for trials in others for name in list(definition.stimuli)[:1]]
-        assert all(18 < places.count(place) < 102 for place in range(5))
+        # A signal stands at each place as often as at any other: 60 of 300, six standard deviations either way.
+        name = next(iter(definition.stimuli))
+        places = [dict(trials)[trial].index(name) for trials in others]
+        assert all(18 < places.count(place) < 102 for place in range(N))
 
 
 def test_nothing_in_the_page_names_what_is_heard(mushra: tuple[Made, Path], abx: tuple[Made, Path]) -> None:
@@ -357,22 +389,16 @@ def test_the_hidden_reference_is_another_file_than_the_open_one(mushra: tuple[Ma
         assert 0.4 < np.mean(apart != 0) < 0.55
         assert np.abs(apart).max() <= 3
         assert len(set(audio.values())) == len(audio)
-        digest = page.sha256({key: value for key, value in test.items() if key != "sha256"},
+        digest = page_writer.sha256({key: value for key, value in test.items() if key != "sha256"},
                          {name: base64.b64decode(samples) for name, samples in audio.items()})  # fmt: skip
     assert digest == made.key.sha256
 
 
-def test_a_page_is_usable_on_a_telephone(chrome: Any, mushra: tuple[Made, Path]) -> None:
-    _, page_file = mushra
-    emptied(chrome, page_file)
-    listener = Listener(chrome, page_file)
-    metrics = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
-    chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    try:
-        listener.begin("p6")
-        width, needed = chrome.execute_script("return [innerWidth, document.documentElement.scrollWidth]")
-        assert needed <= width == 390
-        slider = listener.find(".column:nth-child(2) input")
-        assert slider.size["width"] > 5 * slider.size["height"]
-    finally:
-        chrome.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+def test_a_page_is_usable_on_a_telephone(sat_at: Callable[..., Listener], mushra: tuple[Made, Path]) -> None:
+    listener = sat_at(mushra[1], width=390, height=844)
+    listener.begin("p6")
+    assert listener.page.run("document.documentElement.scrollWidth") <= 390
+    wide, tall = listener.page.run(
+        "(box => [box.width, box.height])(document.querySelector('.column:nth-child(2) input').getBoundingClientRect())"
+    )
+    assert wide > 5 * tall
