@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import options as shared
 from .progress import Bar
+
+if TYPE_CHECKING:
+    from codeczoo.benchmarks.listening.sources import Source
 
 _DESCRIPTION = """\
 Listening tests by ear: MUSHRA (ITU-R BS.1534: rate each signal against the reference) or ABX (is X A or B?). `make`
@@ -26,8 +30,8 @@ Write a listening test into a new folder:
 MUSHRA: an open reference, a hidden one, the reference low-passed at 3.5 kHz (and at 7 kHz), every codec; at most twelve
 signals a trial, a trial a clip. ABX: reference and codec are A and B in an order drawn for each listener, and X is one
 of them; a trial a codec, clip and repeat. All signals have one loudness (ITU-R BS.1770), length and format; order and
-names are random; a listener can go on after closing the page. With RUN, the clips are those that the run measured and
-its kept tokens are decoded; without, the codecs are run.
+names are random; a listener can go on after closing the page. Without RUN, the codecs are run; with RUN, clips are
+those that it measured all codecs on, its kept tokens are decoded, and what comes out is checked against its scores.
 
 What no page can hide: whoever takes its audio apart can subtract the open reference from each signal.
 """
@@ -35,7 +39,7 @@ What no page can hide: whoever takes its audio apart can subtract the open refer
 _MAKE_EPILOG = """\
 examples:
   codeczoo listen make --test mushra --codecs opus@6kbps opus@12kbps lyra:v2@6kbps --corpus demo --clips 8 --out listen
-  codeczoo listen make runs/mine --test mushra --codecs 'mine@*' --corpus my/clips --clips 12 --mid-anchor --out listen
+  codeczoo listen make runs/mine --test mushra --codecs 'mine@*' --clips 12 --mid-anchor --out listen
   codeczoo listen make --test abx --codecs opus@32kbps --corpus demo --clips 5 --repeats 4 --out listen/abx
 """
 
@@ -88,7 +92,8 @@ def _add_make(parts: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )
     parser.add_argument("--clips", required=True, type=int, metavar="N", help="clips, drawn by --seed")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="new folder for the test")
-    shared.add_corpus(parser, required=True)
+    parser.add_argument("--audio", metavar="PATH|NAME", help="with RUN: its corpus, where that has moved since")
+    shared.add_corpus(parser, required=False)
     group = parser.add_argument_group("how it is tested")
     group.add_argument("--title", default="Listening test", help="what listeners read above the page")
     group.add_argument("--mid-anchor", action="store_true", help="MUSHRA: also an anchor of 7 kHz")
@@ -131,36 +136,28 @@ def _add_analyse(parts: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 def make(options: argparse.Namespace) -> int:
     """Make a test."""
-    from codeczoo.benchmarks import request
-    from codeczoo.benchmarks.errors import BenchmarkError
+    import tempfile
+
     from codeczoo.benchmarks.listening import key, making
-    from codeczoo.benchmarks.listening.sources import Sources, matching
 
     shared.check_device(options.device)
-    known = {}
-    names = options.codecs
-    if options.run_folder is not None:
-        names, known = matching(options.run_folder, options.codecs)
-    elif not names:
-        raise BenchmarkError("Name the codecs to be heard with --codecs, or a run folder that holds some.")
     anchors = [] if options.no_anchor else [key.LOW_ANCHOR]
     anchors += [key.MID_ANCHOR] if options.mid_anchor else []
-    plan = making.Plan(
-        options.test,
-        Sources(request.points(names, options.device), options.run_folder, known, options.device),
-        shared.corpus_of(options),
-        options.clips,
-        options.out,
-        anchors,
-        options.repeats,
-        options.per_listener,
-        not options.no_training,
-        options.longest_s,
-        options.seed or 0,
-        options.title,
-        options.command,
-    )
-    with Bar(options.clips, "clip") as bar:
+    with tempfile.TemporaryDirectory(prefix="codeczoo-") as spool, Bar(options.clips, "clip") as bar:
+        plan = making.Plan(
+            options.test,
+            _source(options, Path(spool)),
+            options.clips,
+            options.out,
+            anchors,
+            options.repeats,
+            options.per_listener,
+            not options.no_training,
+            options.longest_s,
+            options.seed or 0,
+            options.title,
+            options.command,
+        )
         made = making.make(plan, lambda clip: bar.advance(clip, 1))
     for clip, reason in made.passed_over.items():
         print(f"{clip} is not used: {reason}.", file=sys.stderr)
@@ -173,6 +170,33 @@ def make(options: argparse.Namespace) -> int:
     print(f"{options.out / key.ANSWERS_FOLDER}: for the files they bring back")
     print(f"then: codeczoo listen analyse {options.out}")
     return 0
+
+
+def _source(options: argparse.Namespace, spool: Path) -> Source:
+    """Codecs that are run now, or what a run measured. Raises a user error."""
+    from codeczoo.benchmarks import records, request
+    from codeczoo.benchmarks.cli.replay import source_of
+    from codeczoo.benchmarks.errors import BenchmarkError
+    from codeczoo.benchmarks.listening.sources import Fresh, Measured
+    from codeczoo.benchmarks.page.sources import RunAudio, owners_of
+
+    if options.run_folder is None:
+        if not options.codecs or not options.corpus:
+            raise BenchmarkError("Name what is to be heard with --codecs and --corpus, or a run that measured it.")
+        if options.audio:
+            raise BenchmarkError("--audio says where the clips of a run are; without a run, name them with --corpus.")
+        return Fresh(request.points(options.codecs, options.device), shared.corpus_of(options), spool, options.device)
+    given = ("corpus", "split", "where", "limit", "segment_s")
+    if asked := next((name for name in given if getattr(options, name) is not None), None):
+        raise BenchmarkError(
+            f"--{asked.replace('_', '-')} chooses clips of a corpus; of a run they are those that it measured. "
+            "Where they have moved, say so with --audio."
+        )
+    known = records.load(options.run_folder)
+    source = source_of(options.run_folder, options.audio, options.device)
+    return Measured(
+        options.run_folder, known, options.codecs, RunAudio(owners_of([(source, known)]), spool, options.device)
+    )
 
 
 def analyse(options: argparse.Namespace) -> int:

@@ -175,4 +175,3 @@ def _write_page(merged: list[Record], out: Path, options: argparse.Namespace) ->
     print(f"{made.bytes / 1e6:.1f} MB, {made.audio_bytes / 1e6:.1f} of them audio.", file=sys.stderr)
     for reason in made.not_heard:
         print(f"not heard: {reason}", file=sys.stderr)
-

@@ -1,7 +1,7 @@
 """Listening tests: a page that a listener takes, and what the answers say.
 
     anchor.py      the reference with its treble cut off, which every listener should find bad
-    sources.py     audio of codecs: run now, or decoded from the tokens of a run
+    sources.py     audio of codecs: run now, or what a run measured
     stimuli.py     the signals of a trial: one level, one format, no two alike in their bytes
     key.py         which signal is which: kept by the experimenter, never given to listeners
     making.py      clips and codecs to a page and its key

@@ -1,9 +1,7 @@
 """Making a listening test: clips and codecs to a page for listeners and a key for the experimenter.
 
 Clips are drawn by their names and a seed, the same for the same corpus; a clip that a codec cannot code, that is silent
-or too short, is passed over and named. One clip more is taken for training where there is one. With a run folder, only
-clips that all codecs were measured on are drawn, their kept tokens are decoded, and a codec or a file that has changed
-since is refused: what is heard is what was measured.
+or too short, is passed over and named. One clip more is taken for training where there is one.
 
 Names of signals, which X an ABX trial may have, and the dither come from the operating system's randomness and stand in
 the key alone.
@@ -11,22 +9,17 @@ the key alone.
 
 from __future__ import annotations
 
-import logging
 import re
 import secrets
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from codeczoo.benchmarks import protocol
-from codeczoo.benchmarks.audio import extent
-from codeczoo.benchmarks.clip import Clip, Corpus
 from codeczoo.benchmarks.environment import fact_sheet
-from codeczoo.benchmarks.errors import InvalidClip, InvalidListeningTest
+from codeczoo.benchmarks.errors import InvalidListeningTest
 from codeczoo.benchmarks.page import level
 from codeczoo.benchmarks.selection import rank
 from codeczoo.codecs import resampling
@@ -34,10 +27,8 @@ from codeczoo.codecs import resampling
 from . import key as keys
 from . import page, stimuli
 from .key import LOW_ANCHOR, REFERENCE, Key, Kind, Stimulus, Trial
-from .sources import Sources, Unusable
-from .stimuli import TooPoor, Versions
-
-_log = logging.getLogger(__name__)
+from .sources import Source
+from .stimuli import TooPoor, Versions, versions
 
 MOST_CONDITIONS = 12
 """BS.1534: what a listener can compare in one trial, hidden reference and anchors among them."""
@@ -49,8 +40,7 @@ class Plan:
     """What is asked for."""
 
     kind: Kind
-    sources: Sources
-    corpus: Corpus
+    source: Source
     clips: int
     out: Path
     anchors: Sequence[str] = (LOW_ANCHOR,)
@@ -68,7 +58,7 @@ class Plan:
 
     def check(self) -> None:
         """Raise InvalidListeningTest unless it can be made."""
-        codecs = self.sources.codecs
+        codecs = self.source.codecs
         if not codecs:
             raise InvalidListeningTest("A listening test compares codecs; name some with --codecs.")
         conditions = 1 + len(self.anchors) + len(codecs)
@@ -105,9 +95,9 @@ class Made:
     """Clips that were not used, with the reason."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Drawn:
-    clip: Clip
+    clip: str
     sha256: str
     versions: Versions
 
@@ -115,18 +105,12 @@ class _Drawn:
 def make(plan: Plan, progress: Callable[[str], None] = lambda _clip: None) -> Made:
     """Make the test. Raises a user error before anything is written."""
     plan.check()
-    wanted = plan.clips + (1 if plan.training else 0)
     passed_over: dict[str, str] = {}
-    drawn: list[_Drawn] = []
-    for found in _draw(plan, passed_over):
-        drawn.append(found)
-        progress(found.clip.name)
-        if len(drawn) == wanted:
-            break
+    drawn = _draw(plan, passed_over, progress)
     if len(drawn) < plan.clips:
         reasons = "; ".join(f"{clip}: {reason}" for clip, reason in list(passed_over.items())[:3])
         raise InvalidListeningTest(
-            f"{plan.corpus.name} gives {len(drawn)} of {plan.clips} clips that can be used"
+            f"{plan.source.corpus} gives {len(drawn)} of {plan.clips} clips that can be used"
             + (f" ({reasons})." if reasons else "; ask for fewer with --clips.")
         )
     # Where no clip is left over, one is heard twice rather than not trained with.
@@ -138,33 +122,26 @@ def make(plan: Plan, progress: Callable[[str], None] = lambda _clip: None) -> Ma
     return maker.write(training, passed_over)
 
 
-def _draw(plan: Plan, passed_over: dict[str, str]) -> Iterator[_Drawn]:
-    """Usable clips in the order in which the seed draws them."""
-    known = plan.sources.clips(plan.corpus.name)
-    clips = [clip for clip in plan.corpus if known is None or clip.name in known]
-    if not clips:
-        raise InvalidListeningTest(
-            f"The run has no clip of the corpus {plan.corpus.name} that every codec was measured on: give the --corpus "
-            "of its command, or other --codecs."
-        )
-    with tempfile.TemporaryDirectory(prefix="codeczoo-") as spool:
-        for clip in sorted(clips, key=lambda clip: rank(clip.name, plan.seed)):
-            try:
-                yield _drawn(plan, clip, Path(spool))
-            except (InvalidClip, Unusable, TooPoor) as reason:
-                passed_over[clip.name] = str(reason).rstrip(".")
-                _log.warning("%s is not used: %s", clip.name, reason)
-
-
-def _drawn(plan: Plan, clip: Clip, spool: Path) -> _Drawn:
-    seconds = extent(clip)[1]
-    if seconds > protocol.LONG_S:
-        raise Unusable(f"its {seconds:.0f} s are too long to be held; cut the corpus with --segment-s")
-    signal, rate = protocol.read_reference(clip, spool)
-    reference = np.asarray(signal[:])
-    sha256, estimates = plan.sources.estimates(clip, plan.corpus.name, reference, rate, spool)
+def _draw(plan: Plan, passed_over: dict[str, str], progress: Callable[[str], None]) -> list[_Drawn]:
+    """As many usable clips as are wanted, if there are so many, in the order in which the seed draws them."""
+    wanted = plan.clips + (1 if plan.training else 0)
+    left = sorted(plan.source.clips(), key=lambda name: rank(name, plan.seed))
     anchors = plan.anchors if plan.kind == "mushra" else ()
-    return _Drawn(clip, sha256, stimuli.versions(reference, rate, estimates, anchors, plan.longest_s))
+    drawn: list[_Drawn] = []
+    while left and len(drawn) < wanted:
+        now = wanted - len(drawn)
+        batch, left = left[:now], left[now:]
+        for name, heard in plan.source.hear(batch).items():
+            try:
+                if isinstance(heard, str):
+                    raise TooPoor(heard)
+                of = versions(heard.reference, heard.sample_rate_hz, heard.estimates, anchors, plan.longest_s)
+            except TooPoor as reason:
+                passed_over[name] = str(reason).rstrip(".")
+                continue
+            drawn.append(_Drawn(name, heard.sha256, of))
+            progress(name)
+    return drawn
 
 
 class _Maker:
@@ -197,7 +174,7 @@ class _Maker:
         if self.plan.kind == "mushra":
             self._keep(drawn, *self._mushra(drawn.versions))
             return
-        for codec in self.plan.sources.codecs:
+        for codec in self.plan.source.codecs:
             shown, named, compared = self._abx(drawn.versions, codec)
             for _ in range(self.plan.repeats):
                 self._keep(drawn, dict(shown), named, compared)
@@ -208,13 +185,13 @@ class _Maker:
         name = self._name()
         self.shown.append({"id": name, **shown})
         seconds = drawn.versions.samples / drawn.versions.sample_rate_hz
-        self.trials[name] = Trial(drawn.clip.name, self.plan.corpus.name, drawn.sha256, seconds, named, tuple(compared))
+        self.trials[name] = Trial(drawn.clip, self.plan.source.corpus, drawn.sha256, seconds, named, tuple(compared))
 
     def training(self, drawn: _Drawn) -> dict[str, Any]:
         """A trial that is not in the key."""
         if self.plan.kind == "mushra":
             return {"id": self._name(), **self._mushra(drawn.versions)[0]}
-        return {"id": self._name(), **self._abx(drawn.versions, self.plan.sources.codecs[0])[0]}
+        return {"id": self._name(), **self._abx(drawn.versions, self.plan.source.codecs[0])[0]}
 
     def _mushra(self, versions: Versions) -> tuple[dict[str, Any], dict[str, Stimulus], Sequence[str]]:
         named = dict(self._signal(versions, condition) for condition in versions.by_condition)
@@ -249,7 +226,7 @@ class _Maker:
             definition["per_listener"],
             {
                 **fact_sheet(plan.command),
-                "codecs": list(plan.sources.codecs),
+                "codecs": list(plan.source.codecs),
                 "anchors": list(plan.anchors) if plan.kind == "mushra" else [],
                 "seed_of_clips": plan.seed,
                 "longest_s": plan.longest_s,

@@ -1,117 +1,177 @@
-"""Where the audio of a listening test comes from: codecs that are run now, or a run folder's tokens decoded again."""
+"""Where the audio of a listening test comes from: codecs that are run now, or a run whose records say what they made.
+
+Both are asked for some clips at once, and go through them codec by codec, so that one set of weights is in memory at a
+time. What a run measured comes from `page/sources.py`, which checks that it is what was measured.
+"""
 
 from __future__ import annotations
 
 import fnmatch
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
-from codeczoo.benchmarks import records
-from codeczoo.benchmarks.audio import content_sha256
-from codeczoo.benchmarks.clip import Clip
+from codeczoo.benchmarks import protocol
+from codeczoo.benchmarks.audio import content_sha256, extent
+from codeczoo.benchmarks.clip import Clip, Corpus
 from codeczoo.benchmarks.coding import StepFailed, code
-from codeczoo.benchmarks.errors import InvalidListeningTest
+from codeczoo.benchmarks.errors import InvalidClip, InvalidListeningTest
 from codeczoo.benchmarks.failures import describe
-from codeczoo.benchmarks.records import CODING_STEPS, Key, Record
-from codeczoo.benchmarks.request import Loaded, Point
-from codeczoo.benchmarks.run_folder import RunFolder
-from codeczoo.codecs import Codec, CodecError, Encoded, tokens
+from codeczoo.benchmarks.page.sources import NotHeard, Reference, RunAudio
+from codeczoo.benchmarks.records import CODING_STEPS, Record
+from codeczoo.benchmarks.request import Point
+from codeczoo.codecs import Codec, CodecError
 from codeczoo.codecs.decoded import DecodedAudio
 from codeczoo.codecs.resampling import Audio
 
-_log = logging.getLogger(__name__)
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """What a codec made of a clip."""
+
+    audio: Audio
+    sample_rate_hz: int
+    fingerprint: str
 
 
-class Unusable(Exception):
-    """A clip cannot be part of the test; the text says why."""
+@dataclass(eq=False)
+class Heard:
+    """A clip and what every codec made of it."""
+
+    sha256: str
+    reference: Audio
+    sample_rate_hz: int
+    estimates: dict[str, Estimate] = field(default_factory=dict[str, Estimate])
 
 
-@dataclass
-class Sources:
-    """Operating points, and what a run knows of them."""
+class Source(Protocol):
+    """Clips that can be heard through some codecs."""
+
+    @property
+    def codecs(self) -> Sequence[str]: ...
+
+    @property
+    def corpus(self) -> str:
+        """Its name."""
+        ...
+
+    def clips(self) -> Sequence[str]:
+        """Names of the clips, each once."""
+        ...
+
+    def hear(self, clips: Sequence[str]) -> Mapping[str, Heard | str]:
+        """Each of these clips through every codec; or why that is not to be had, as a sentence part."""
+        ...
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """Codecs that are run now."""
 
     points: Sequence[Point]
-    run: Path | None = None
-    records: Mapping[Key, Record] = field(default_factory=dict[Key, Record])
+    of: Corpus
+    spool: Path
     device: str = "cpu"
-    _loaded: dict[str, Loaded] = field(default_factory=dict[str, Loaded], repr=False)
 
     @property
     def codecs(self) -> tuple[str, ...]:
         return tuple(point.name for point in self.points)
 
-    def clips(self, corpus: str) -> frozenset[str] | None:
-        """Names of the clips that every codec was measured on; None without a run: any."""
-        if self.run is None:
-            return None
-        coded = [
-            {clip for (codec, of, clip), record in self.records.items()
-             if (codec, of) == (name, corpus) and not any(step in record["failed"] for step in CODING_STEPS)}
-            for name in self.codecs
-        ]  # fmt: skip
-        return frozenset(set.intersection(*coded))
+    @property
+    def corpus(self) -> str:
+        return self.of.name
 
-    def estimates(
-        self, clip: Clip, corpus: str, reference: Audio, sample_rate_hz: int, spool: Path
-    ) -> tuple[str, dict[str, tuple[Audio, int, str]]]:
-        """The clip's content hash, and of every codec its audio, its rate and its fingerprint. Raises Unusable."""
-        sha256 = content_sha256(clip)
-        found = {}
-        for name in self.codecs:
-            try:
-                codec = self._codec(name, clip)
-                known = self._tokens(name, codec, corpus, clip, sha256)
-                coded = code(codec, reference, sample_rate_hz, self.device, spool, known)
-            except StepFailed as failure:
-                raise Unusable(f"{name} failed to {failure.step} it: {describe(failure.cause)}") from failure
-            except CodecError as error:
-                raise Unusable(f"{name} has nothing of it: {error}") from error
-            audio = np.asarray(coded.estimate[:])
-            found[name] = (audio, codec.spec.decoded_sample_rate, codec.fingerprint)
-        return sha256, found
+    def clips(self) -> list[str]:
+        return [clip.name for clip in self.of]
 
-    def _codec(self, name: str, clip: Clip) -> Codec:
-        if name not in self._loaded:
-            point = next(point for point in self.points if point.name == name)
-            self._loaded[name] = point.load()
-        codec = self._loaded[name]
-        return codec.bind(clip.name) if isinstance(codec, DecodedAudio) else codec
+    def hear(self, clips: Sequence[str]) -> dict[str, Heard | str]:
+        wanted = set(clips)
+        by_name = {clip.name: clip for clip in self.of if clip.name in wanted}
+        found = {name: self._reference(by_name[name]) for name in clips}
+        for point in self.points:
+            loaded = point.load()
+            for name, heard in found.items():
+                if isinstance(heard, str):
+                    continue
+                try:
+                    codec = loaded.bind(name) if isinstance(loaded, DecodedAudio) else loaded
+                    heard.estimates[point.name] = self._estimate(codec, heard)
+                except StepFailed as failure:
+                    found[name] = f"{point.name} could not {failure.step} it: {describe(failure.cause)}"
+                except CodecError as error:
+                    found[name] = f"{point.name} has nothing of it: {error}"
+        return found
 
-    def _tokens(self, name: str, codec: Codec, corpus: str, clip: Clip, sha256: str) -> Encoded | None:
-        """What the run kept; None where it kept nothing. What has changed since raises InvalidListeningTest."""
-        if self.run is None:
-            return None
-        record = self.records[name, corpus, clip.name]
-        if record["clip_sha256"] != sha256:
-            raise Changed(f"{clip.name} is not the audio that {self.run} measured: give the corpus it was made with.")
-        if record["codec_fingerprint"] != codec.fingerprint:
-            raise Changed(
-                f"{name} is another version than {self.run} measured; run `codeczoo bench` again, or make the test "
-                "without the run."
+    def _reference(self, clip: Clip) -> Heard | str:
+        try:
+            if extent(clip)[1] > protocol.LONG_S:
+                return f"it is longer than {protocol.LONG_S:g} s; cut the corpus with --segment-s"
+            signal, rate = protocol.read_reference(clip, self.spool)
+            return Heard(content_sha256(clip), np.asarray(signal[:]), rate)
+        except InvalidClip as error:
+            return str(error)
+
+    def _estimate(self, codec: Codec, heard: Heard) -> Estimate:
+        coded = code(codec, heard.reference, heard.sample_rate_hz, self.device, self.spool)
+        return Estimate(np.asarray(coded.estimate[:]), codec.spec.decoded_sample_rate, codec.fingerprint)
+
+
+class Measured:
+    """What a run measured."""
+
+    def __init__(self, run: Path, records: Sequence[Record], patterns: Sequence[str] | None, audio: RunAudio) -> None:
+        names = tuple(dict.fromkeys(record["codec"] for record in records))
+        for pattern in patterns or ():
+            if not any(fnmatch.fnmatchcase(name, pattern) for name in names):
+                raise InvalidListeningTest(f"No codec of {run} matches {pattern}; it holds {', '.join(names)}.")
+        chosen = [name for name in names if patterns is None or any(fnmatch.fnmatchcase(name, p) for p in patterns)]
+        corpora = sorted({record.get("corpus", "") for record in records if record["codec"] in chosen})
+        if len(corpora) > 1:
+            raise InvalidListeningTest(
+                f"{run} holds several corpora ({', '.join(corpora)}); a listening test is of one: name a run of that."
             )
-        path = RunFolder(self.run).token_file(name, corpus, clip.name)
-        if not path.is_file() or tokens.read(path).clip_sha256 != sha256:
-            return None
-        return tokens.load(path, codec)
+        self.codecs = chosen
+        self.corpus = corpora[0]
+        self._audio = audio
+        self._run = run
+        self._records = {
+            (record["codec"], record["clip"]): record
+            for record in records
+            if record["codec"] in chosen and not any(step in record["failed"] for step in CODING_STEPS)
+        }
 
+    def clips(self) -> list[str]:
+        """Those that every codec was measured on."""
+        found = set.intersection(*({clip for of, clip in self._records if of == codec} for codec in self.codecs))
+        if not found:
+            raise InvalidListeningTest(
+                f"{self._run} has no clip that all of {', '.join(self.codecs)} were measured on; name fewer --codecs."
+            )
+        return sorted(found)
 
-class Changed(InvalidListeningTest):
-    """A file or a codec is not what a run measured."""
-
-
-def matching(run: Path, patterns: Sequence[str] | None) -> tuple[tuple[str, ...], dict[Key, Record]]:
-    """Codecs of a run that patterns stand for, in the order of its records, and its records. Raises InvalidRun,
-    InvalidListeningTest."""
-    found = {records.key_of(record): record for record in records.load(run)}
-    names = tuple(dict.fromkeys(codec for codec, _, _ in found))
-    for pattern in patterns or ():
-        if not any(fnmatch.fnmatchcase(name, pattern) for name in names):
-            raise InvalidListeningTest(f"No codec of {run} matches {pattern}; it holds {', '.join(names)}.")
-    chosen = tuple(
-        name for name in names if patterns is None or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
-    )
-    return chosen, found
+    def hear(self, clips: Sequence[str]) -> dict[str, Heard | str]:
+        self._audio.prepare([self._records[codec, clip] for codec in self.codecs for clip in clips])
+        references: dict[str, Reference] = {}
+        found: dict[str, Heard | str] = {}
+        for clip in clips:
+            record = self._records[self.codecs[0], clip]
+            try:
+                reference = references[clip] = self._audio.reference(record)
+                found[clip] = Heard(record["clip_sha256"], reference.audio, reference.sample_rate_hz)
+            except NotHeard as reason:
+                found[clip] = str(reason)
+        for codec in self.codecs:
+            for clip, heard in found.items():
+                if isinstance(heard, str):
+                    continue
+                record = self._records[codec, clip]
+                try:
+                    made = self._audio.version(record, references[clip]).audio
+                except NotHeard as reason:
+                    found[clip] = f"{codec}: {reason}"
+                    continue
+                heard.estimates[codec] = Estimate(made, heard.sample_rate_hz, record["codec_fingerprint"])
+        return found

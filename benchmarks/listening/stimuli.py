@@ -23,6 +23,7 @@ from codeczoo.codecs.resampling import Audio, resample
 
 from .anchor import CUT_OFF_HZ, low_pass
 from .key import REFERENCE, Role, Stimulus
+from .sources import Estimate
 
 LOWEST_HZ, HIGHEST_HZ = 8_000, 48_000
 """Rates that every browser plays without resampling in the page; what is above is resampled to the highest."""
@@ -57,12 +58,12 @@ class Versions:
 def versions(
     reference: Audio,
     sample_rate_hz: int,
-    estimates: Mapping[str, tuple[Audio, int, str]],
+    estimates: Mapping[str, Estimate],
     anchors: Sequence[str],
     longest_s: float = LONGEST_S,
 ) -> Versions:
-    """`estimates`: codec -> (audio, its rate in Hz, the codec's fingerprint). Raises TooPoor for this clip,
-    InvalidListeningTest where no clip of its rate could have these anchors."""
+    """Of one clip; `estimates` by codec. Raises TooPoor for this clip, InvalidListeningTest where no clip of its rate
+    could have these anchors."""
     rate = min(max(sample_rate_hz, LOWEST_HZ), HIGHEST_HZ)
     whole = resample(reference, sample_rate_hz, rate)
     samples = min(len(whole), round(longest_s * rate))
@@ -71,8 +72,8 @@ def versions(
     made: dict[str, tuple[Audio, Role, str]] = {
         name: (_fitted(low_pass(whole, rate, CUT_OFF_HZ[name]), samples), "anchor", "") for name in anchors
     }
-    for name, (audio, hz, fingerprint) in estimates.items():
-        made[name] = (_fitted(resample(audio, hz, rate), samples), "codec", fingerprint)
+    for name, of in estimates.items():
+        made[name] = (_fitted(resample(of.audio, of.sample_rate_hz, rate), samples), "codec", of.fingerprint)
     shown = _fitted(whole, samples)
     levels = level.match(shown, {name: audio for name, (audio, _, _) in made.items()}, rate)
     if levels.reference.lufs is None:

@@ -15,7 +15,7 @@ from codeczoo.benchmarks import corpora, request
 from codeczoo.benchmarks.listening import key as keys
 from codeczoo.benchmarks.listening.key import LOW_ANCHOR, MID_ANCHOR, REFERENCE, Key, Kind, Stimulus, Trial
 from codeczoo.benchmarks.listening.making import Made, Plan, make
-from codeczoo.benchmarks.listening.sources import Sources
+from codeczoo.benchmarks.listening.sources import Fresh
 
 CODECS = ("opus@6kbps", "g722@64kbps")
 RATE_HZ = 16_000
@@ -45,8 +45,8 @@ def make_test(sounds: Path) -> Maker:
     def made(kind: Kind, out: Path, **changes: Any) -> Made:
         settings: dict[str, Any] = {"clips": 2, "anchors": (LOW_ANCHOR, MID_ANCHOR), "command": "codeczoo listen make"}
         codecs = changes.pop("codecs", CODECS)
-        sources = Sources(request.points(codecs))
-        return make(Plan(kind, sources, corpora.resolve(str(sounds)), out=out, **{**settings, **changes}))
+        source = Fresh(request.points(codecs), corpora.resolve(str(changes.pop("corpus", sounds))), out)
+        return make(Plan(kind, source, out=out, **{**settings, **changes}))
 
     return made
 
