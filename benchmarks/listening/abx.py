@@ -121,10 +121,10 @@ def share_right(d: float) -> float:
 
 def d_prime(share: float) -> float | None:
     """d' of a proportion of right answers: 0 for one half or less, None for 1."""
-    from scipy.optimize import brentq
+    from scipy.optimize import root_scalar
 
     if share <= 0.5:
         return 0.0
     if share >= share_right(_LARGEST_D):
         return None
-    return float(brentq(lambda d: share_right(d) - share, 0.0, _LARGEST_D, xtol=1e-12))
+    return float(root_scalar(lambda d: share_right(d) - share, bracket=(0.0, _LARGEST_D), xtol=1e-12).root)

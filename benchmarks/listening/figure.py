@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .abx import Abx
 from .mushra import Mushra
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _WORDS = ("Bad", "Poor", "Fair", "Good", "Excellent")
 _FORMATS = ("png", "pdf", "svg")
@@ -74,7 +77,7 @@ def draw_abx(found: Abx, stem: Path) -> list[Path]:
         return canvas.save(figure, stem, _FORMATS)
 
 
-def _box(figure: object, left: float, bottom: float, right: float, top: float) -> Sequence[float]:
+def _box(figure: Figure, left: float, bottom: float, right: float, top: float) -> tuple[float, float, float, float]:
     """Axes with margins in inches."""
-    width, height = figure.get_size_inches()  # pyright: ignore[reportAttributeAccessIssue]
+    width, height = figure.get_size_inches()
     return (left / width, bottom / height, 1 - (left + right) / width, 1 - (bottom + top) / height)

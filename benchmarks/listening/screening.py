@@ -108,7 +108,7 @@ def parse(names: Sequence[str]) -> tuple[RuleSet, ...]:
     """Rule sets by name; `none` alone stands for no rule. Raises BenchmarkError."""
     if list(names) == ["none"]:
         return ()
-    known = {name: name for name in RULE_SETS}
+    known: dict[str, RuleSet] = {name: name for name in RULE_SETS}
     for name in names:
         if name not in known:
             raise BenchmarkError(

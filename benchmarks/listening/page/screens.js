@@ -159,6 +159,11 @@ class ListeningTest {
         this.report(left);
         return;
       }
+      if (made.hint() && !answer.reminded) {
+        answer.reminded = true;
+        this.report(made.hint() + " Go on once more if that is what you mean.");
+        return;
+      }
       this.leave();
       done({ ...made.result(), heard_s: rounded(answer.heard_s), switches: answer.switches, seconds: Math.round(10 * answer.seconds) / 10 });
       delete state.current;

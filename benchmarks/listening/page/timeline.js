@@ -1,5 +1,5 @@
-/* The reference's envelope, where the sound is, and the region that is looped. Only the reference is drawn: the shape of
-   another signal would give it away. */
+/* The envelope of the reference (of A in ABX), where the sound is, and the region that is looped. The same is drawn
+   whatever is played: the shapes of the signals would tell them apart. */
 
 function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);

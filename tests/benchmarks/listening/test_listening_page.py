@@ -133,6 +133,9 @@ def test_ratings_of_a_whole_test_are_recovered(
     listener.hear_reference()
     for number in range(1, N + 1):
         listener.rate(number, 10 * number)
+    listener.press("Enter")
+    reminder = "No signal is rated 100, though one of them is the reference itself."
+    assert listener.text("#status") == f"{reminder} Go on once more if that is what you mean."
     listener.next()
     assert listener.text("#progress") == "Trial 1 of 2"
     scripted = [[93, 7, 100, 0, 61], [15, 88, 42, 100, 29]]
