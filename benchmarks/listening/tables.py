@@ -50,7 +50,11 @@ def _means(found: Mushra) -> Table:
             "this test is below 2 / 2^n; six are the fewest that can."
         )
     notes += [f"{one.listener} was left out: {'; '.join(one.reasons)}." for one in out]
-    notes += [f"Left out by this rule: {count}. Rule: {rule}." for rule, count in counts(found.screened).items()]
+    notes += [f"{_many(count, 'listener')} left out for: {rule}." for rule, count in counts(found.screened).items()]
+    absent = {rule.condition for rule in RULES if rule.rule_set in found.rules} - {
+        mean.condition for mean in found.means
+    }
+    notes += [f"The rule about the {name} says nothing: this test has none." for name in sorted(absent)]
     head = ("Condition", "Rating (0-100) ↑", "95 % interval", "Median", "Told apart", "n")
     return Table("MUSHRA ratings", head, 1, (Section("All trials", rows, ()),), tuple(notes))
 

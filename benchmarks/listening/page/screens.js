@@ -224,7 +224,8 @@ class ListeningTest {
         element("label", { for: "comment" }, "Anything to remark?"),
         comment,
         save,
-        element("p", { class: "small" }, "The answers stay in this browser, so that you can save them again.")
+        element("p", { class: "small" }, "The answers stay in this browser, so that you can save them again."),
+        element("button", { type: "button", onclick: () => this.intro() }, "To the first page, for another listener")
       )
     );
   }

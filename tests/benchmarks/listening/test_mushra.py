@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -179,3 +180,28 @@ def test_the_same_answers_give_the_same_files(tmp_path: Path) -> None:
         assert main(["listen", "analyse", str(tmp_path), "--out", str(tmp_path / out)]) == 0
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+
+
+def test_listeners_may_be_given_different_trials(tmp_path: Path) -> None:
+    """Three of six trials each, as the page draws them: every trial has the mean of those who heard it."""
+    key = plain_key("mushra", 6)
+    subset = replace(key, per_listener=3)
+    values = ratings(10, 6)
+    rng = np.random.default_rng(2)
+    taken = [sorted(rng.choice(6, 3, replace=False).tolist()) for _ in range(10)]
+    for number, own in enumerate(values):
+        file = mushra_file(key, f"p{number}", lambda trial, name, own=own: int(own[trial, CONDITIONS.index(name)]))
+        file["trials"] = [{**file["trials"][trial], "place": at} for at, trial in enumerate(taken[number], 1)]
+        put(tmp_path, file)
+    found = mushra.analyse(subset, answers.read_all([tmp_path], subset), [])
+    heard = np.zeros((10, 6), bool)
+    for number, trials in enumerate(taken):
+        heard[number, trials] = True
+    for mean in found.means:
+        assert mean.mean == pytest.approx(values[heard][:, CONDITIONS.index(mean.condition)].mean(), abs=1e-12)
+        assert (mean.n_ratings, mean.n_listeners) == (30, 10)
+    for trial, means in found.by_trial.items():
+        number = int(trial[1:])
+        for mean in means:
+            own = values[heard[:, number], number, CONDITIONS.index(mean.condition)]
+            assert (mean.mean, mean.n_listeners) == (pytest.approx(own.mean(), abs=1e-12), len(own))
