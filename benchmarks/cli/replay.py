@@ -90,8 +90,7 @@ def _invocations(path: Path) -> Iterator[argparse.Namespace]:
             words = shlex.split(command)[1:]
         except ValueError:
             continue
-        options = _parsed(words)
-        if options is not None and words[0] in ("bench", "score"):
+        if words[:1] in (["bench"], ["score"]) and (options := _parsed(words)) is not None:
             yield options
 
 

@@ -69,7 +69,10 @@ def _add_page(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the page")
     group.add_argument("--html", action="store_true", help="also write page.html: one file, which needs no network")
     group.add_argument(
-        "--listen", type=int, metavar="N", help="clips that can be heard: worst and best of each metric (default 6)"
+        "--listen",
+        type=int,
+        metavar="N",
+        help="clips that can be heard: worst and best of each metric (default 6, fewer with many codecs)",
     )
     group.add_argument("--listen-to", nargs="+", metavar="PATTERN", help="clips by name instead: 'speech/p225*'")
     group.add_argument(
@@ -156,7 +159,7 @@ def _write_page(merged: list[Record], out: Path, options: argparse.Namespace) ->
     owners = owners_of([(source_of(run, options.audio, options.device), records.load(run)) for run in options.runs])
     wanted = writing.Wanted(
         title=", ".join(run.resolve().name for run in options.runs),
-        clips=writing.CLIPS if options.listen is None else options.listen,
+        clips=options.listen,
         patterns=tuple(options.listen_to or ()),
         kind=options.audio_format,
         limit_mb=writing.LIMIT_MB if options.page_mb is None else options.page_mb,

@@ -17,12 +17,25 @@ const makeCodec = (data, shared, listening) => {
 
   const clipLists = (group, metric, codec) => {
     const found = group.extremes[metric]?.[codec];
-    if (!found) return html("p", { class: "empty" }, `${codec} has no value of ${facts.get(metric)?.label ?? "a metric"} here.`);
+    if (!found)
+      return html("p", { class: "empty" }, `${codec} has no value of ${facts.get(metric)?.label ?? "a metric"} here.`);
     return html(
       "div",
       { class: "extremes" },
-      [["Worst", found.worst], ["Best", found.best]].map(([word, clips]) =>
-        html("div", {}, html("h4", {}, `${word} clips, ${facts.get(metric).label}`), html("ol", {}, clips.map((clip) => clipItem(clip, codec)))),
+      [
+        ["Worst", found.worst],
+        ["Best", found.best],
+      ].map(([word, clips]) =>
+        html(
+          "div",
+          {},
+          html("h4", {}, `${word} clips, ${facts.get(metric).label}`),
+          html(
+            "ol",
+            {},
+            clips.map((clip) => clipItem(clip, codec)),
+          ),
+        ),
       ),
     );
   };
@@ -30,33 +43,91 @@ const makeCodec = (data, shared, listening) => {
   const overview = (group, metric) => {
     const rows = group.rows.filter((row) => group.extremes[metric]?.[row.codec]);
     if (!rows.length) return html("p", { class: "empty" }, "Nothing was scored here.");
-    const list = (row, side) => html("ol", { class: "inline" }, group.extremes[metric][row.codec][side].slice(0, 2).map((clip) => clipItem(clip, row.codec)));
+    const list = (row, side) =>
+      html(
+        "ol",
+        { class: "inline" },
+        group.extremes[metric][row.codec][side].slice(0, 2).map((clip) => clipItem(clip, row.codec)),
+      );
     return html(
       "div",
       { class: "scroller", tabindex: 0, role: "region", "aria-label": "Worst and best clips" },
       html(
         "table",
         { class: "clips" },
-        html("thead", {}, html("tr", {}, ["Codec", "Worst clips", "Best clips"].map((text) => html("th", { scope: "col" }, text)))),
-        html("tbody", {}, rows.map((row) => html("tr", {}, html("th", { scope: "row" }, badge(data.styles[row.family]), row.codec), html("td", {}, list(row, "worst")), html("td", {}, list(row, "best"))))),
+        html(
+          "thead",
+          {},
+          html(
+            "tr",
+            {},
+            ["Codec", "Worst clips", "Best clips"].map((text) => html("th", { scope: "col" }, text)),
+          ),
+        ),
+        html(
+          "tbody",
+          {},
+          rows.map((row) =>
+            html(
+              "tr",
+              {},
+              html("th", { scope: "row" }, badge(data.styles[row.family]), row.codec),
+              html("td", {}, list(row, "worst")),
+              html("td", {}, list(row, "best")),
+            ),
+          ),
+        ),
       ),
     );
   };
 
-  const RATES = { packed: "whole bits a token", payload: "bytes of the packets", stated: "stated by whoever decoded the audio" };
+  const RATES = {
+    packed: "whole bits a token",
+    payload: "bytes of the packets",
+    stated: "stated by whoever decoded the audio",
+  };
+
+  const rateText = (row) => {
+    if (row.kbps === null) return "nothing was encoded";
+    const nominal = row.nominalKbps === null ? "" : `; nominal ${significant(row.nominalKbps)} kbps`;
+    return `${row.kbpsText} kbps, ${RATES[row.kbpsKind] ?? row.kbpsKind}${nominal}`;
+  };
+
+  const tokenText = (row) => {
+    if (row.tokens === null) return "none: its bits are packets";
+    return `${significant(row.tokens, 4)} a second in ${plural(row.codebooks ?? 1, "codebook")}`;
+  };
+
+  const delayText = (delay) => {
+    if (!delay) return "not known";
+    const [median, least, most] = delay.map((value) => significant(value));
+    return least === most ? `${median} ms` : `${median} ms, from ${least} to ${most}`;
+  };
+
+  const speedText = (conduct) => {
+    const said = [
+      conduct?.encodeRtf ? `encodes at ${significant(1 / conduct.encodeRtf, 2)} times real time` : "",
+      conduct?.decodeRtf ? `decodes at ${significant(1 / conduct.decodeRtf, 2)} times` : "",
+    ].filter(Boolean);
+    return said.length ? `${said.join(", ")} (${conduct.conditions.join(" / ")})` : "not timed";
+  };
 
   const factList = (row) => {
-    const conduct = row.conduct;
-    const delay = conduct?.delayMs;
+    const clipped = row.conduct?.clippedOutput ?? null;
+    const others = row.otherClips ? "; other clips than the other rows: not compared" : "";
     const rows = [
-      ["Bitrate", row.kbps === null ? "nothing was encoded" : `${row.kbpsText} kbps, ${RATES[row.kbpsKind] ?? row.kbpsKind}${row.nominalKbps === null ? "" : `; nominal ${significant(row.nominalKbps)} kbps`}`],
-      ["Tokens", row.tokens === null ? "none: its bits are packets" : `${significant(row.tokens, 4)} a second in ${plural(row.codebooks ?? 1, "codebook")}`],
-      ["Measured on", `${plural(row.clips, "clip")}, ${significant(row.seconds, 4)} s${row.otherClips ? "; other clips than the other rows: not compared" : ""}`],
-      ["Delay", delay ? `${significant(delay[0])} ms${delay[1] === delay[2] ? "" : `, from ${significant(delay[1])} to ${significant(delay[2])}`}` : "not known"],
-      ["Speed", conduct?.encodeRtf ? `encodes at ${significant(1 / conduct.encodeRtf, 2)} times real time, decodes at ${significant(1 / conduct.decodeRtf, 2)} (${conduct.conditions.join(" / ")})` : "not timed"],
-      ["Clipped", conduct?.clippedOutput === null || conduct?.clippedOutput === undefined ? "not known" : `${plural(conduct.clippedOutput, "sample")} outside of full scale`],
+      ["Bitrate", rateText(row)],
+      ["Tokens", tokenText(row)],
+      ["Measured on", `${plural(row.clips, "clip")}, ${significant(row.seconds, 4)} s${others}`],
+      ["Delay", delayText(row.conduct?.delayMs)],
+      ["Speed", speedText(row.conduct)],
+      ["Clipped", clipped === null ? "not known" : `${plural(clipped, "sample")} outside of full scale`],
     ];
-    return html("dl", {}, rows.map(([term, text]) => [html("dt", {}, term), html("dd", {}, text)]));
+    return html(
+      "dl",
+      {},
+      rows.map(([term, text]) => [html("dt", {}, term), html("dd", {}, text)]),
+    );
   };
 
   const ties = (group, row) => {
@@ -64,15 +135,21 @@ const makeCodec = (data, shared, listening) => {
     const items = group.metrics.flatMap((metric) => {
       const own = row.cells[metric];
       if (!lettersOf(own).length) return [];
-      const alike = group.rows.filter((other) => other.codec !== row.codec && !other.reference && sameGroup(own, other.cells[metric]));
-      const text = alike.length ? alike.map((other) => other.codec).join(", ") : "none: it is told apart from every other";
+      const alike = group.rows.filter(
+        (other) => other.codec !== row.codec && !other.reference && sameGroup(own, other.cells[metric]),
+      );
+      const text = alike.length
+        ? alike.map((other) => other.codec).join(", ")
+        : "none: it is told apart from every other";
       return [html("dt", {}, facts.get(metric).label), html("dd", {}, text)];
     });
     return items.length ? html("dl", {}, items) : html("p", {}, "No other codec has the same clips and definitions.");
   };
 
   const losses = (group, row) => {
-    const lines = group.metrics.flatMap((metric) => (row.cells[metric]?.lost ?? []).map((text) => html("li", {}, `${facts.get(metric).label}: ${text}`)));
+    const lines = group.metrics.flatMap((metric) =>
+      (row.cells[metric]?.lost ?? []).map((text) => html("li", {}, `${facts.get(metric).label}: ${text}`)),
+    );
     return lines.length ? [html("h3", {}, "Clips without a value"), html("ul", { class: "notes" }, lines)] : [];
   };
 
@@ -85,8 +162,14 @@ const makeCodec = (data, shared, listening) => {
     const controls = html(
       "div",
       { class: "controls" },
-      labelled("Codec", select([["", "all"], ...names], row ? codec : "", (value) => shared.set({ codec: value || null }))),
-      labelled("Metric", select(choices, metric, (value) => shared.set({ metric: value }))),
+      labelled(
+        "Codec",
+        select([["", "all"], ...names], row ? codec : "", (value) => shared.set({ codec: value || null })),
+      ),
+      labelled(
+        "Metric",
+        select(choices, metric, (value) => shared.set({ metric: value })),
+      ),
     );
     if (!row) {
       section("codec", "Worst and best clips", controls, overview(group, metric));
@@ -108,7 +191,9 @@ const makeCodec = (data, shared, listening) => {
 
   shared.listen((changed) => {
     if (!changed.some((key) => ["group", "codec", "metric"].includes(key))) return;
-    const focused = byId("codec").contains(document.activeElement) ? [...byId("codec").querySelectorAll("select")].indexOf(document.activeElement) : -1;
+    const focused = byId("codec").contains(document.activeElement)
+      ? [...byId("codec").querySelectorAll("select")].indexOf(document.activeElement)
+      : -1;
     draw();
     if (focused >= 0) byId("codec").querySelectorAll("select")[focused].focus({ preventScroll: true });
   });

@@ -57,8 +57,18 @@ const polygon = (corners, radius, turn) =>
 const star = (radius, turn) => {
   const thin = 0.38 * radius;
   const arms = [
-    [-thin, -radius], [thin, -radius], [thin, -thin], [radius, -thin], [radius, thin], [thin, thin],
-    [thin, radius], [-thin, radius], [-thin, thin], [-radius, thin], [-radius, -thin], [-thin, -thin],
+    [-thin, -radius],
+    [thin, -radius],
+    [thin, -thin],
+    [radius, -thin],
+    [radius, thin],
+    [thin, thin],
+    [thin, radius],
+    [-thin, radius],
+    [-thin, thin],
+    [-radius, thin],
+    [-radius, -thin],
+    [-thin, -thin],
   ];
   const [cos, sin] = [Math.cos(turn), Math.sin(turn)];
   return arms.map(([x, y]) => `${(x * cos - y * sin).toFixed(2)},${(x * sin + y * cos).toFixed(2)}`).join("L");
@@ -93,5 +103,6 @@ const badge = (look) =>
 // A name that may be broken after its signs, where there is little room.
 const breakable = (text) => text.split(/(?<=[:@/_])/).flatMap((part, place) => (place ? [html("wbr"), part] : [part]));
 
+const listed = (rows) => rows.map((row) => row.codec).join(", ");
 const plural = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 const significant = (value, digits = 3) => String(Number(value.toPrecision(digits)));

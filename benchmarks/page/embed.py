@@ -25,6 +25,9 @@ DESCRIPTIONS: dict[Format, str] = {
 
 _MIME: dict[Format, str] = {"flac": "audio/flac", "opus": "audio/ogg; codecs=opus"}
 _OPUS_HZ = 48_000
+_BYTES_A_SAMPLE = 1.0
+"""Of FLAC: half of its 16 bits."""
+_OPUS_BYTES_A_SECOND = 10_000
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,12 @@ class Embedded:
     def uri(self) -> str:
         """For `src`; a page that forbids requests must allow `data:` for media."""
         return f"data:{self.mime};base64,{self.base64}".replace("; ", ";")
+
+
+def likely_bytes(seconds: float, sample_rate_hz: int, kind: Format) -> float:
+    """About what a stretch of speech or music takes in a page, as base64."""
+    a_second = _BYTES_A_SAMPLE * sample_rate_hz if kind == "flac" else _OPUS_BYTES_A_SECOND
+    return seconds * a_second * 4 / 3
 
 
 def embed(audio: Audio, sample_rate_hz: int, kind: Format = "flac") -> Embedded:

@@ -24,15 +24,27 @@ const makeListening = (data, shared) => {
 
   const status = html("p", { class: "status", role: "status" });
   const playButton = html("button", { type: "button", class: "play", click: () => toggle() }, "Play");
-  const bar = html("input", { type: "range", min: 0, max: 1, step: 0.001, value: 0, "aria-label": "Position", input: () => player.seek(Number(bar.value)) });
+  const bar = html("input", {
+    type: "range",
+    min: 0,
+    max: 1,
+    step: 0.001,
+    value: 0,
+    "aria-label": "Position",
+    input: () => player.seek(Number(bar.value)),
+  });
   const time = html("output", { class: "time" });
   const looping = html("input", { type: "checkbox", change: () => player.setLoop(looping.checked) });
   const body = html("div", {});
 
   const report = (promise) =>
     Promise.resolve(promise).then(
-      () => { status.textContent = ""; },
-      (error) => { status.textContent = `This clip cannot be played: ${error.message || error.name}.`; },
+      () => {
+        status.textContent = "";
+      },
+      (error) => {
+        status.textContent = `This clip cannot be played: ${error.message || error.name}.`;
+      },
     );
 
   const toggle = () => {
@@ -68,11 +80,18 @@ const makeListening = (data, shared) => {
       "figure",
       { class: small ? "spectrogram small" : "spectrogram", "data-version": version.name },
       html("figcaption", {}, breakable(version.name)),
-      html("div", { class: "frame", click: small ? () => choose(version.name) : place }, image, ticks, small ? null : head),
+      html(
+        "div",
+        { class: "frame", click: small ? () => choose(version.name) : place },
+        image,
+        ticks,
+        small ? null : head,
+      ),
     );
   };
 
-  const gainText = (version) => `${version.gainDb > 0 ? "+" : version.gainDb < 0 ? "−" : ""}${Math.abs(version.gainDb).toFixed(1)} dB`;
+  const gainText = (version) =>
+    `${version.gainDb > 0 ? "+" : version.gainDb < 0 ? "−" : ""}${Math.abs(version.gainDb).toFixed(1)} dB`;
 
   const versionRow = (version, place, metrics) => {
     if (version.file === undefined) {
@@ -92,17 +111,44 @@ const makeListening = (data, shared) => {
       change: () => choose(version.name),
     });
     radio.value = version.name;
-    const family = place === 0 ? null : data.groups.flatMap((group) => group.rows).find((row) => row.codec === version.name)?.family;
-    const hints = [version.how, version.checked, version.note, version.delayMs ? `${significant(version.delayMs)} ms behind the reference` : ""];
+    const family =
+      place === 0 ? null : data.groups.flatMap((group) => group.rows).find((row) => row.codec === version.name)?.family;
+    const hints = [
+      version.how,
+      version.checked,
+      version.note,
+      version.delayMs ? `${significant(version.delayMs)} ms behind the reference` : "",
+    ];
     return html(
       "tr",
-      { "data-version": version.name, title: hints.filter(Boolean).join("\n"), click: (event) => event.target.tagName === "TD" && choose(version.name) },
+      {
+        "data-version": version.name,
+        title: hints.filter(Boolean).join("\n"),
+        click: (event) => event.target.tagName === "TD" && choose(version.name),
+      },
       html("td", { class: "key" }, keyOf(place) ? html("kbd", {}, keyOf(place)) : null),
-      html("th", { scope: "row" }, html("label", { for: radio.id }, radio, family ? badge(data.styles[family]) : null, html("span", {}, breakable(version.name)))),
-      html("td", { class: "number" }, gainText(version), version.note ? html("span", { class: "mark", "aria-label": version.note }, " !") : null),
+      html(
+        "th",
+        { scope: "row" },
+        html(
+          "label",
+          { for: radio.id },
+          radio,
+          family ? badge(data.styles[family]) : null,
+          html("span", {}, breakable(version.name)),
+        ),
+      ),
+      html(
+        "td",
+        { class: "number" },
+        gainText(version),
+        version.note ? html("span", { class: "mark", "aria-label": version.note }, " !") : null,
+      ),
       metrics.map((metric) => {
         const text = version.scores[metric] ?? "–";
-        return text.includes(":") ? html("td", { class: "number none", title: text }, text.split(":")[0]) : html("td", { class: "number" }, text);
+        return text.includes(":")
+          ? html("td", { class: "number none", title: text }, text.split(":")[0])
+          : html("td", { class: "number" }, text);
       }),
     );
   };
@@ -124,15 +170,21 @@ const makeListening = (data, shared) => {
     }
     const metrics = data.groups.find((group) => group.name === clip.group).metrics;
     let place = -1;
-    const rows = clip.versions.map((version) => versionRow(version, version.file === undefined ? null : (place += 1), metrics));
+    const rows = clip.versions.map((version) =>
+      versionRow(version, version.file === undefined ? null : (place += 1), metrics),
+    );
     const notes = clip.versions.filter((version) => version.note).map((version) => `${version.name}: ${version.note}.`);
     const how = new Map();
     for (const version of heard().filter((each) => each.how)) {
       const text = `${version.how}; ${version.checked}`;
       how.set(text, [...(how.get(text) ?? []), version.name]);
     }
-    const part = clip.seconds < clip.wholeSeconds - 0.001 ? ` The first ${significant(clip.seconds)} of ${significant(clip.wholeSeconds)} s are heard.` : "";
-    const lowered = clip.loweredDb > 0 ? ` All are ${clip.loweredDb.toFixed(1)} dB lower than that, so that none clips.` : "";
+    const part =
+      clip.seconds < clip.wholeSeconds - 0.001
+        ? ` The first ${significant(clip.seconds)} of ${significant(clip.wholeSeconds)} s are heard.`
+        : "";
+    const lowered =
+      clip.loweredDb > 0 ? ` All are ${clip.loweredDb.toFixed(1)} dB lower than that, so that none clips.` : "";
     body.replaceChildren(
       html("div", { class: "pictures" }),
       html(
@@ -141,7 +193,24 @@ const makeListening = (data, shared) => {
         html(
           "table",
           { class: "versions" },
-          html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "Key"), html("th", { scope: "col" }, "Version"), html("th", { scope: "col", class: "number" }, "Gain"), metrics.map((name) => html("th", { scope: "col", class: "number", title: facts.get(name).description }, `${facts.get(name).label} ${facts.get(name).higher ? "↑" : "↓"}`)))),
+          html(
+            "thead",
+            {},
+            html(
+              "tr",
+              {},
+              html("th", { scope: "col" }, "Key"),
+              html("th", { scope: "col" }, "Version"),
+              html("th", { scope: "col", class: "number" }, "Gain"),
+              metrics.map((name) =>
+                html(
+                  "th",
+                  { scope: "col", class: "number", title: facts.get(name).description },
+                  `${facts.get(name).label} ${facts.get(name).higher ? "↑" : "↓"}`,
+                ),
+              ),
+            ),
+          ),
           html("tbody", {}, rows),
         ),
       ),
@@ -149,11 +218,27 @@ const makeListening = (data, shared) => {
         "ul",
         { class: "notes" },
         html("li", {}, `Levels: ${data.listening.method}. Each gain is shown.${lowered}${part}`),
-        html("li", {}, `Audio: ${data.listening.format}, mono, at the reference's ${clip.sampleRateHz} Hz. Scores are of this clip alone, from the records.`),
-        [...how].map(([text, names]) => html("li", {}, `${names.join(", ")}: ${text}.`)),
+        html(
+          "li",
+          {},
+          `Audio: ${data.listening.format}, mono, at the reference's ${clip.sampleRateHz} Hz. ` +
+            "Scores are of this clip alone, from the records.",
+        ),
+        [...how].map(([text, names]) =>
+          html("li", {}, `${how.size === 1 ? "Every codec" : names.join(", ")}: ${text}.`),
+        ),
         notes.map((note) => html("li", {}, note)),
       ),
-      html("details", { class: "all" }, html("summary", {}, "All spectrograms of this clip"), html("div", { class: "grid" }, heard().map((version) => picture(version, true)))),
+      html(
+        "details",
+        { class: "all" },
+        html("summary", {}, "All spectrograms of this clip"),
+        html(
+          "div",
+          { class: "grid" },
+          heard().map((version) => picture(version, true)),
+        ),
+      ),
     );
     bar.max = clip.seconds;
     drawPictures();
@@ -196,8 +281,15 @@ const makeListening = (data, shared) => {
   };
 
   const step = (by) => open((data.clips.indexOf(clip) + by + data.clips.length) % data.clips.length);
-  const title = (each) => [each.name, data.groups.length > 1 ? each.group : "", reasonsOf(each), each.missing ? "not heard" : ""].filter(Boolean).join(" · ");
-  const chooser = select(data.clips.map((each, number) => [String(number), title(each)]), "0", (value) => open(Number(value)));
+  const title = (each) =>
+    [each.name, data.groups.length > 1 ? each.group : "", reasonsOf(each), each.missing ? "not heard" : ""]
+      .filter(Boolean)
+      .join(" · ");
+  const chooser = select(
+    data.clips.map((each, number) => [String(number), title(each)]),
+    "0",
+    (value) => open(Number(value)),
+  );
 
   const nearby = (by) => {
     const names = heard().map((version) => version.name);
@@ -208,32 +300,71 @@ const makeListening = (data, shared) => {
   const keys = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || !clip || clip.missing) return;
     const target = event.target;
-    const own = target.matches("select, summary") || (target.matches("button, input[type=checkbox]") && event.key === " ");
+    const own =
+      target.matches("select, summary") || (target.matches("button, input[type=checkbox]") && event.key === " ");
     if (own) return;
     const versions = heard();
     const arrows = !target.matches("input");
     const actions = {
       " ": toggle,
-      b: () => choose(player.current() === REFERENCE ? (last && last !== REFERENCE ? last : versions[1]?.name ?? REFERENCE) : REFERENCE),
-      l: () => { looping.checked = !looping.checked; player.setLoop(looping.checked); },
+      b: () =>
+        choose(
+          player.current() === REFERENCE
+            ? last && last !== REFERENCE
+              ? last
+              : (versions[1]?.name ?? REFERENCE)
+            : REFERENCE,
+        ),
+      l: () => {
+        looping.checked = !looping.checked;
+        player.setLoop(looping.checked);
+      },
       n: () => step(1),
       p: () => step(-1),
     };
-    if (arrows) Object.assign(actions, { ArrowLeft: () => player.seek(player.position() - 1), ArrowRight: () => player.seek(player.position() + 1), ArrowUp: () => nearby(-1), ArrowDown: () => nearby(1) });
-    const action = /^[0-9]$/.test(event.key) ? versions[Number(event.key)] && (() => choose(versions[Number(event.key)].name)) : actions[event.key];
+    if (arrows)
+      Object.assign(actions, {
+        ArrowLeft: () => player.seek(player.position() - 1),
+        ArrowRight: () => player.seek(player.position() + 1),
+        ArrowUp: () => nearby(-1),
+        ArrowDown: () => nearby(1),
+      });
+    const action = /^[0-9]$/.test(event.key)
+      ? versions[Number(event.key)] && (() => choose(versions[Number(event.key)].name))
+      : actions[event.key];
     if (!action) return;
     event.preventDefault();
     action();
   };
 
-  const help = [["Space", "play, pause"], ["0", "reference"], ["1–9", "codecs"], ["B", "reference and back"], ["← →", "1 s"], ["↑ ↓", "version"], ["L", "loop"], ["N P", "next, previous clip"]];
+  const help = [
+    ["Space", "play, pause"],
+    ["0", "reference"],
+    ["1–9", "codecs"],
+    ["B", "reference and back"],
+    ["← →", "1 s"],
+    ["↑ ↓", "version"],
+    ["L", "loop"],
+    ["N P", "next, previous clip"],
+  ];
   section(
     "listen",
     "Listen",
     html("div", { class: "controls" }, labelled("Clip", chooser)),
-    html("div", { class: "transport" }, playButton, bar, time, html("label", { class: "field check" }, looping, html("span", {}, "loop"))),
+    html(
+      "div",
+      { class: "transport" },
+      playButton,
+      bar,
+      time,
+      html("label", { class: "field check" }, looping, html("span", {}, "loop")),
+    ),
     status,
-    html("p", { class: "keys" }, help.map(([key, text]) => html("span", {}, html("kbd", {}, key), ` ${text}`))),
+    html(
+      "p",
+      { class: "keys" },
+      help.map(([key, text]) => html("span", {}, html("kbd", {}, key), ` ${text}`)),
+    ),
     body,
   );
   byId("listen").tabIndex = -1;

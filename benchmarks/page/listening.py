@@ -85,6 +85,8 @@ def _hear(codec: str, record: Record, clip: _Heard | str, audio: RunAudio) -> No
     if isinstance(clip, str):
         return
     try:
+        if codec == REFERENCE:
+            raise NotHeard("its name is that of the reference; score it under another one")
         version = audio.version(record, clip.reference)
     except NotHeard as reason:
         clip.notes[codec] = {"missing": str(reason)}

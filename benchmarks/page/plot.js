@@ -56,16 +56,28 @@ const makePlot = (data, shared) => {
   const frame = (width, height, edge, x, y, xTicks, yTicks, fact, axis) => [
     xTicks.map((tick) => [
       svg("line", { class: "grid", x1: x(tick), x2: x(tick), y1: edge.top, y2: height - edge.bottom }),
-      svg("text", { class: "tick", x: x(tick), y: height - edge.bottom + 16, "text-anchor": "middle" }, significant(tick)),
+      svg(
+        "text",
+        { class: "tick", x: x(tick), y: height - edge.bottom + 16, "text-anchor": "middle" },
+        significant(tick),
+      ),
     ]),
     yTicks.map((tick) => [
       svg("line", { class: "grid", x1: edge.left, x2: width - edge.right, y1: y(tick), y2: y(tick) }),
       svg("text", { class: "tick", x: edge.left - 7, y: y(tick) + 4, "text-anchor": "end" }, significant(tick)),
     ]),
-    svg("text", { class: "axis", x: (edge.left + width - edge.right) / 2, y: height - 6, "text-anchor": "middle" }, axis === "kbps" ? "bitrate (kbps)" : "tokens a second"),
     svg(
       "text",
-      { class: "axis", transform: `translate(13 ${(edge.top + height - edge.bottom) / 2}) rotate(-90)`, "text-anchor": "middle" },
+      { class: "axis", x: (edge.left + width - edge.right) / 2, y: height - 6, "text-anchor": "middle" },
+      axis === "kbps" ? "bitrate (kbps)" : "tokens a second",
+    ),
+    svg(
+      "text",
+      {
+        class: "axis",
+        transform: `translate(13 ${(edge.top + height - edge.bottom) / 2}) rotate(-90)`,
+        "text-anchor": "middle",
+      },
       `${fact.label}${fact.unit ? ` (${fact.unit})` : ""}${fact.higher ? "" : ", less is better: turned over"}`,
     ),
   ];
@@ -88,7 +100,10 @@ const makePlot = (data, shared) => {
   };
 
   const show = (row, metric, axis, x, y) => {
-    tip.replaceChildren(html("strong", {}, row.codec), ...words(row, metric, axis).map((line) => html("span", {}, line)));
+    tip.replaceChildren(
+      html("strong", {}, row.codec),
+      ...words(row, metric, axis).map((line) => html("span", {}, line)),
+    );
     tip.classList.add("shown");
     const room = canvas.clientWidth - tip.offsetWidth;
     tip.style.left = `${Math.max(0, Math.min(room, x + 12))}px`;
@@ -110,7 +125,14 @@ const makePlot = (data, shared) => {
     const whisker =
       cell.low === undefined || cell.low === null
         ? null
-        : svg("line", { class: "whisker", x1: 0, x2: 0, y1: y(cell.low) - top, y2: y(cell.high) - top, stroke: colourOf(look) });
+        : svg("line", {
+            class: "whisker",
+            x1: 0,
+            x2: 0,
+            y1: y(cell.low) - top,
+            y2: y(cell.high) - top,
+            stroke: colourOf(look),
+          });
     return svg(
       "g",
       {
@@ -141,13 +163,21 @@ const makePlot = (data, shared) => {
       const [left, top] = [x(row[axis]), y(row.cells[metric].mean)];
       return [left - 7, top - 7, left + 7, top + 7];
     });
-    const free = (box) => taken.every((other) => box[2] < other[0] || box[0] > other[2] || box[3] < other[1] || box[1] > other[3]);
+    const free = (box) =>
+      taken.every((other) => box[2] < other[0] || box[0] > other[2] || box[3] < other[1] || box[1] > other[3]);
     return [...members].flatMap(([family, rows]) => {
       const last = rows.reduce((one, other) => (other[axis] > one[axis] ? other : one));
       const [left, top] = [x(last[axis]), y(last.cells[metric].mean)];
       const length = 6.6 * family.length;
-      const places = [[left + 10, top + 4], [left - 10 - length, top + 4], [left - length / 2, top - 12], [left - length / 2, top + 20]];
-      const place = places.find(([a, b]) => a > edge.left && a + length < width - edge.right && free([a, b - 11, a + length, b + 3]));
+      const places = [
+        [left + 10, top + 4],
+        [left - 10 - length, top + 4],
+        [left - length / 2, top - 12],
+        [left - length / 2, top + 20],
+      ];
+      const place = places.find(
+        ([a, b]) => a > edge.left && a + length < width - edge.right && free([a, b - 11, a + length, b + 3]),
+      );
       if (!place) return [];
       taken.push([place[0], place[1] - 11, place[0] + length, place[1] + 3]);
       return [svg("text", { class: "family", x: place[0], y: place[1] }, family)];
@@ -166,18 +196,31 @@ const makePlot = (data, shared) => {
     notes.replaceChildren();
     legend.replaceChildren();
     if (!kept.length) {
-      canvas.replaceChildren(html("p", { class: "empty" }, asked ? `No codec has both a value and a number of ${AXES[axis]} here.` : "Nothing was scored here."), tip);
+      canvas.replaceChildren(
+        html(
+          "p",
+          { class: "empty" },
+          asked ? `No codec has both a value and a number of ${AXES[axis]} here.` : "Nothing was scored here.",
+        ),
+        tip,
+      );
       return;
     }
     const fact = facts.get(metric);
     const rates = kept.map((row) => row[axis]);
-    const ends = kept.flatMap((row) => [row.cells[metric].mean, row.cells[metric].low ?? row.cells[metric].mean, row.cells[metric].high ?? row.cells[metric].mean]);
+    const ends = kept.flatMap((row) => [
+      row.cells[metric].mean,
+      row.cells[metric].low ?? row.cells[metric].mean,
+      row.cells[metric].high ?? row.cells[metric].mean,
+    ]);
     let [least, most] = [Math.min(...rates), Math.max(...rates)];
     [least, most] = log ? [least / 1.25, most * 1.25] : [0, most * 1.06];
     const margin = 0.07 * (Math.max(...ends) - Math.min(...ends)) || 0.05 * Math.abs(ends[0]) || 1;
     const [low, high] = [Math.min(...ends) - margin, Math.max(...ends) + margin];
     const x = scaleOf(least, most, edge.left, width - edge.right, log);
-    const y = fact.higher ? scaleOf(low, high, height - edge.bottom, edge.top, false) : scaleOf(low, high, edge.top, height - edge.bottom, false);
+    const y = fact.higher
+      ? scaleOf(low, high, height - edge.bottom, edge.top, false)
+      : scaleOf(low, high, edge.top, height - edge.bottom, false);
     const front = group.fronts[metric][axis].map((codec) => kept.find((row) => row.codec === codec)).filter(Boolean);
     const members = families(kept);
     // By rising rate, which is the order of the Tab key; the selected one last and so on top.
@@ -187,19 +230,44 @@ const makePlot = (data, shared) => {
     const referenceLine =
       reference === null || reference < low || reference > high
         ? null
-        : svg("line", { class: "reference", x1: edge.left, x2: width - edge.right, y1: y(reference), y2: y(reference) });
+        : svg("line", {
+            class: "reference",
+            x1: edge.left,
+            x2: width - edge.right,
+            y1: y(reference),
+            y2: y(reference),
+          });
     const lines = [...members].map(([family, rows]) =>
       svg("polyline", {
         class: "line",
         stroke: colourOf(data.styles[family]),
-        points: [...rows].sort((a, b) => a[axis] - b[axis]).map((row) => `${x(row[axis]).toFixed(1)},${y(row.cells[metric].mean).toFixed(1)}`).join(" "),
+        points: [...rows]
+          .sort((a, b) => a[axis] - b[axis])
+          .map((row) => `${x(row[axis]).toFixed(1)},${y(row.cells[metric].mean).toFixed(1)}`)
+          .join(" "),
       }),
     );
     canvas.replaceChildren(
       svg(
         "svg",
-        { viewBox: `0 0 ${width} ${height}`, width, height, role: "group", "aria-label": `${fact.label} against ${AXES[axis]}, ${plural(kept.length, "codec")}` },
-        frame(width, height, edge, x, y, (log ? logTicks(least, most) : niceTicks(least, most, width / 110)), niceTicks(low, high, 5), fact, axis),
+        {
+          viewBox: `0 0 ${width} ${height}`,
+          width,
+          height,
+          role: "group",
+          "aria-label": `${fact.label} against ${AXES[axis]}, ${plural(kept.length, "codec")}`,
+        },
+        frame(
+          width,
+          height,
+          edge,
+          x,
+          y,
+          log ? logTicks(least, most) : niceTicks(least, most, width / 110),
+          niceTicks(low, high, 5),
+          fact,
+          axis,
+        ),
         referenceLine,
         stairs(front, metric, axis, x, y, width - edge.right),
         lines,
@@ -208,22 +276,49 @@ const makePlot = (data, shared) => {
       ),
       tip,
     );
-    legend.append(...[...members.keys()].map((family) => html("li", {}, badge(data.styles[family]), family)), html("li", {}, svg("svg", { width: 24, height: 10, "aria-hidden": "true" }, svg("line", { class: "front", x1: 0, x2: 24, y1: 5, y2: 5 })), "front: nothing cheaper is as good"));
+    legend.append(
+      ...[...members.keys()].map((family) => html("li", {}, badge(data.styles[family]), family)),
+      html(
+        "li",
+        {},
+        svg(
+          "svg",
+          { width: 24, height: 10, "aria-hidden": "true" },
+          svg("line", { class: "front", x1: 0, x2: 24, y1: 5, y2: 5 }),
+        ),
+        "front: nothing cheaper is as good",
+      ),
+    );
     const said = [];
-    if (absent.length) said.push(`Without a value or a number of ${AXES[axis]}, or the harness's zero: ${absent.map((row) => row.codec).join(", ")}.`);
+    if (absent.length)
+      said.push(`Without a value or a number of ${AXES[axis]}, or the harness's zero: ${listed(absent)}.`);
     const apart = kept.filter((row) => !row.cells[metric].compared);
-    if (apart.length) said.push(`Hollow: over other clips or under another definition, and not compared: ${apart.map((row) => row.codec).join(", ")}.`);
+    if (apart.length)
+      said.push(`Hollow: over other clips or under another definition, and not compared: ${listed(apart)}.`);
     if (referenceLine) said.push("The dotted line is the reference's own score.");
     notes.append(...said.map((note) => html("li", {}, note)));
   };
 
   const drawControls = () => {
     const group = data.groups[shared.values.group];
-    const choices = group.metrics.map((name) => [name, `${facts.get(name).label} ${facts.get(name).higher ? "↑" : "↓"}`]);
-    const log = html("input", { type: "checkbox", checked: shared.values.log, change: () => shared.set({ log: log.checked }) });
+    const choices = group.metrics.map((name) => [
+      name,
+      `${facts.get(name).label} ${facts.get(name).higher ? "↑" : "↓"}`,
+    ]);
+    const log = html("input", {
+      type: "checkbox",
+      checked: shared.values.log,
+      change: () => shared.set({ log: log.checked }),
+    });
     controls.replaceChildren(
-      labelled("Metric", select(choices, shared.values.metric, (metric) => shared.set({ metric }))),
-      labelled("Horizontal", select(Object.entries(AXES), shared.values.axis, (axis) => shared.set({ axis }))),
+      labelled(
+        "Metric",
+        select(choices, shared.values.metric, (metric) => shared.set({ metric })),
+      ),
+      labelled(
+        "Horizontal",
+        select(Object.entries(AXES), shared.values.axis, (axis) => shared.set({ axis })),
+      ),
       html("label", { class: "field check" }, log, html("span", {}, "logarithmic")),
     );
   };
@@ -232,12 +327,17 @@ const makePlot = (data, shared) => {
   shared.listen((changed) => {
     const held = document.activeElement?.closest("#pareto .point")?.dataset.codec;
     if (changed.includes("group") || changed.includes("metric")) {
-      const focused = controls.contains(document.activeElement) ? [...controls.querySelectorAll("select,input")].indexOf(document.activeElement) : -1;
+      const focused = controls.contains(document.activeElement)
+        ? [...controls.querySelectorAll("select,input")].indexOf(document.activeElement)
+        : -1;
       drawControls();
       if (focused >= 0) controls.querySelectorAll("select,input")[focused].focus({ preventScroll: true });
     }
     draw();
-    if (held !== undefined) [...canvas.querySelectorAll(".point")].find((point) => point.dataset.codec === held)?.focus({ preventScroll: true });
+    if (held !== undefined)
+      [...canvas.querySelectorAll(".point")]
+        .find((point) => point.dataset.codec === held)
+        ?.focus({ preventScroll: true });
   });
   drawControls();
   draw();

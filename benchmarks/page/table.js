@@ -64,18 +64,46 @@ const makeTable = (data, shared) => {
       {
         scope: "col",
         "aria-sort": sorted ? (upwards ? "ascending" : "descending") : null,
-        class: [column.text ? "text" : "number", column.metric && column.metric === shared.values.metric ? "current" : ""].join(" "),
+        class: [
+          column.text ? "text" : "number",
+          column.metric && column.metric === shared.values.metric ? "current" : "",
+        ].join(" "),
         "data-key": column.key,
       },
       html(
         "button",
         { type: "button", click, title: column.hint },
         column.head,
-        column.arrow ? html("span", { class: "arrow", title: column.low ? "lower is better" : "higher is better" }, `\u00a0${column.arrow}`) : null,
+        column.arrow
+          ? html(
+              "span",
+              { class: "arrow", title: column.low ? "lower is better" : "higher is better" },
+              `\u00a0${column.arrow}`,
+            )
+          : null,
         html("span", { class: "sorted", "aria-hidden": "true" }, sorted ? (upwards ? "▲" : "▼") : ""),
       ),
     );
   };
+
+  const definitions = (group) =>
+    html(
+      "details",
+      {},
+      html("summary", {}, "What the metrics are"),
+      html(
+        "dl",
+        { class: "definitions" },
+        group.metrics.map((metric) => {
+          const fact = facts.get(metric);
+          const better = `${fact.unit ? `in ${fact.unit}, ` : ""}${fact.higher ? "more" : "less"} is better`;
+          return [
+            html("dt", {}, fact.label),
+            html("dd", {}, `${fact.description} (${metric}; ${better}. ${fact.source})`),
+          ];
+        }),
+      ),
+    );
 
   const scales = (group) => {
     const found = new Map();
@@ -120,10 +148,21 @@ const makeTable = (data, shared) => {
       "td",
       { class: classes.join(" ").trim(), title: notes.join("\n"), "data-value": cell.mean },
       html("span", { class: "mean" }, cell.text),
-      html("span", { class: "mark" }, tied ? "≈" : "", cell.complete ? "" : html("span", { class: "fewer" }, ` n=${cell.n}`)),
+      html(
+        "span",
+        { class: "mark" },
+        tied ? "≈" : "",
+        cell.complete ? "" : html("span", { class: "fewer" }, ` n=${cell.n}`),
+      ),
       cell.interval ? html("span", { class: "range" }, cell.interval) : null,
       whisker(cell, scale),
-      tied ? html("span", { class: "hidden" }, against ? `not told apart from ${against.codec}` : "not told apart from the best") : null,
+      tied
+        ? html(
+            "span",
+            { class: "hidden" },
+            against ? `not told apart from ${against.codec}` : "not told apart from the best",
+          )
+        : null,
     );
   };
 
@@ -137,13 +176,23 @@ const makeTable = (data, shared) => {
           { type: "button", class: "codec", "aria-pressed": String(selected), title: selected ? "let go" : "select" },
           badge(data.styles[row.family]),
           html("span", {}, breakable(row.codec)),
-          row.otherClips ? html("span", { class: "mark", title: "measured on other clips than the others" }, " ‡") : null,
+          row.otherClips
+            ? html("span", { class: "mark", title: "measured on other clips than the others" }, " ‡")
+            : null,
         );
-    const nominal = row.nominalKbps === null ? null : html("span", { class: "range" }, `nominal ${significant(row.nominalKbps)}`);
-    const stated = row.kbpsKind === "stated" ? html("span", { class: "mark", title: "stated by whoever decoded the audio" }, "†") : null;
+    const nominal =
+      row.nominalKbps === null ? null : html("span", { class: "range" }, `nominal ${significant(row.nominalKbps)}`);
+    const stated =
+      row.kbpsKind === "stated"
+        ? html("span", { class: "mark", title: "stated by whoever decoded the audio" }, "†")
+        : null;
     return html(
       "tr",
-      { class: [selected ? "selected" : "", row.reference ? "reference" : ""].join(" ").trim() || null, "data-codec": row.codec, click: choose },
+      {
+        class: [selected ? "selected" : "", row.reference ? "reference" : ""].join(" ").trim() || null,
+        "data-codec": row.codec,
+        click: choose,
+      },
       html("th", { scope: "row" }, label),
       html("td", { class: "number", "data-value": row.kbps }, row.kbpsText, stated, nominal),
       html("td", { class: "number", "data-value": row.tokens }, row.tokens === null ? "–" : significant(row.tokens, 4)),
@@ -163,7 +212,10 @@ const makeTable = (data, shared) => {
     const groups = data.groups.map((each, number) => [String(number), `${each.name} (${plural(each.clips, "clip")})`]);
     const chooser =
       data.groups.length > 1
-        ? labelled(data.groupBy, select(groups, String(shared.values.group), (value) => shared.set({ group: Number(value), codec: null })))
+        ? labelled(
+            data.groupBy,
+            select(groups, String(shared.values.group), (value) => shared.set({ group: Number(value), codec: null })),
+          )
         : null;
     const explained = against
       ? `≈ cannot be told apart from ${against.codec} with these clips (paired test at 5 %, corrected for all pairs).`
@@ -171,16 +223,35 @@ const makeTable = (data, shared) => {
     section(
       "quality",
       `Quality: ${group.name}`,
-      html("div", { class: "controls" }, chooser, against ? html("button", { type: "button", class: "plain", click: () => shared.set({ codec: null }) }, `Let go of ${against.codec}`) : null),
+      html(
+        "div",
+        { class: "controls" },
+        chooser,
+        against
+          ? html(
+              "button",
+              { type: "button", class: "plain", click: () => shared.set({ codec: null }) },
+              `Let go of ${against.codec}`,
+            )
+          : null,
+      ),
       html(
         "div",
         { class: "scroller", tabindex: 0, role: "region", "aria-labelledby": "quality-head" },
         html(
           "table",
           { class: "quality" },
-          html("caption", {}, "Means with 95 % confidence intervals. A head sorts; a row selects its codec here, in the plot and below."),
+          html(
+            "caption",
+            {},
+            "Means with 95 % confidence intervals. A head sorts; a row selects its codec here, in the plot and below.",
+          ),
           html("thead", {}, html("tr", {}, all.map(headCell))),
-          html("tbody", {}, rows.map((row) => bodyRow(row, group, columnScales, against))),
+          html(
+            "tbody",
+            {},
+            rows.map((row) => bodyRow(row, group, columnScales, against)),
+          ),
         ),
       ),
       html(
@@ -190,6 +261,7 @@ const makeTable = (data, shared) => {
         html("li", {}, "Bold is best and underlined second, ranked only among means over the very same clips."),
         group.notes.map((note) => html("li", {}, note)),
       ),
+      definitions(group),
     );
     byId("quality").querySelector(".scroller").scrollLeft = place;
   };
@@ -200,7 +272,10 @@ const makeTable = (data, shared) => {
     draw();
     if (held === undefined) return;
     const rows = [...byId("quality").querySelectorAll("tr[data-codec]")];
-    rows.find((row) => row.dataset.codec === held)?.querySelector("button")?.focus({ preventScroll: true });
+    rows
+      .find((row) => row.dataset.codec === held)
+      ?.querySelector("button")
+      ?.focus({ preventScroll: true });
   });
   draw();
 };

@@ -12,16 +12,23 @@ from codeczoo.benchmarks.report import harness
 from codeczoo.benchmarks.report.lengths import is_piece
 from codeczoo.benchmarks.report.summary import GroupBy, summarise
 from codeczoo.benchmarks.statistics.bootstrap import RESAMPLES
+from codeczoo.benchmarks.statistics.sample import clip_key
 from codeczoo.metrics import Metric
 
 from . import facts, html, level, listening
-from .choice import choose
-from .embed import DESCRIPTIONS, Format
+from .choice import Choice, choose
+from .embed import DESCRIPTIONS, Format, likely_bytes
 from .sources import RunAudio
 
 CLIPS = 6
+"""Where nobody says how many, and the codecs are few."""
+MOST_VERSIONS = 120
+"""Where nobody says how many clips: so many codecs times clips, but two clips at least."""
 LIMIT_MB = 60.0
 NAME = "page.html"
+
+_SURELY = 2.0
+"""A page of which the likely size is so many times the limit is not begun."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +36,8 @@ class Wanted:
     """What the page is to hold."""
 
     title: str
-    clips: int = CLIPS
-    """How many are to be heard; 0: none."""
+    clips: int | None = None
+    """How many are to be heard; 0: none; None: see `CLIPS` and `MOST_VERSIONS`."""
     patterns: tuple[str, ...] = ()
     """Clips by name, instead of the extreme ones."""
     kind: Format = "flac"
@@ -69,9 +76,10 @@ def write(
         raise InvalidRun("The records are of pieces of passages, which the page does not show; see length.md.")
     summary = summarise(clips, group_by, metrics, facts_of, resamples)
     data = facts.of_summary(summary, harness.by_group(clips, summary.group_by))
-    wants_audio = wanted.clips > 0 or wanted.patterns
-    choices = choose(summary, wanted.clips, wanted.patterns) if wants_audio else []
     codecs = list(dict.fromkeys(row.codec for group in summary.groups for row in group.rows))
+    count = wanted.clips if wanted.clips is not None else max(2, min(CLIPS, MOST_VERSIONS // len(codecs)))
+    choices = choose(summary, count, wanted.patterns) if count or wanted.patterns else []
+    _refuse_far_too_large(choices, clips, wanted)
     made = listening.make(choices, clips, codecs, summary.metrics, audio, wanted.kind, progress)
     audio_bytes = sum(len(file.base64) for file in made.files)
     data |= {
@@ -86,18 +94,31 @@ def write(
     }
     text = html.document(data, made.files)
     if len(text.encode()) > wanted.limit_mb * 1e6:
-        raise BenchmarkError(_too_large(len(text.encode()), audio_bytes, len(choices), wanted))
+        sizes = f"{len(text.encode()) / 1e6:.1f} MB, {audio_bytes / 1e6:.1f} of them audio of {len(choices)} clips"
+        raise BenchmarkError(_too_large(sizes, len(choices), wanted))
     out_dir.mkdir(parents=True, exist_ok=True)
     path = out_dir / NAME
     path.write_text(text, encoding="utf-8", newline="\n")
     return Written(path, len(text.encode()), audio_bytes, *_counts(made))
 
 
-def _too_large(size: int, audio_bytes: int, clips: int, wanted: Wanted) -> str:
+def _refuse_far_too_large(choices: Sequence[Choice], records: Sequence[Record], wanted: Wanted) -> None:
+    """Before hours of coding, not after them."""
+    chosen = {choice.clip for choice in choices}
+    likely = sum(
+        likely_bytes(min(record["seconds"], listening.MOST_S), record["sample_rate"], wanted.kind)
+        for record in records
+        if record.get("seconds") and record.get("sample_rate") and clip_key(record) in chosen
+    )
+    if likely > _SURELY * wanted.limit_mb * 1e6:
+        sizes = f"about {likely / 1e6:.0f} MB of audio of {len(choices)} clips"
+        raise BenchmarkError(_too_large(sizes, len(choices), wanted))
+
+
+def _too_large(sizes: str, clips: int, wanted: Wanted) -> str:
     return (
-        f"The page would have {size / 1e6:.1f} MB, {audio_bytes / 1e6:.1f} of them audio of {clips} clips, and at most "
-        f"{wanted.limit_mb:g} MB are allowed. Take fewer clips (--listen {max(1, clips // 2)}) or codecs (--codecs), "
-        "--audio-format opus, or allow more: --page-mb."
+        f"The page would have {sizes}, and at most {wanted.limit_mb:g} MB are allowed. Take fewer clips (--listen "
+        f"{max(1, clips // 2)}) or codecs (--codecs), --audio-format opus, or allow more: --page-mb."
     )
 
 

@@ -12,6 +12,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from codeczoo import codecs
+from codeczoo.benchmarks import records as run_records
+from codeczoo.benchmarks.audio import content_sha256
 from codeczoo.benchmarks.errors import BenchmarkError, InvalidRun
 from codeczoo.benchmarks.page import html, writing
 from codeczoo.benchmarks.page.sources import RunAudio, RunSource, owners_of
@@ -92,6 +95,38 @@ def test_a_page_beyond_its_limit_is_not_written(made: SimpleNamespace, tmp_path:
     assert not (tmp_path / "page.html").exists()
 
 
+def test_a_page_far_beyond_its_limit_is_not_even_begun(made: SimpleNamespace, tmp_path: Path) -> None:
+    """34 operating points of 4 s at 24 kHz are likely to take 34 x 4 x 24000 x 4/3 bytes a clip."""
+    records = made.run(clips=3)
+    points = len({record["codec"] for record in records})
+    about = round(6 * points * 4 * 24_000 * 4 / 3 / 1e6)
+    with pytest.raises(BenchmarkError, match=f"would have about {about} MB of audio of 6 clips, and at most 9 MB"):
+        writing.write(
+            records, tmp_path, silent(records, tmp_path), writing.Wanted("t", patterns=("*",), limit_mb=9.0),
+            facts_of=made.facts, resamples=50,
+        )  # fmt: skip
+
+
+def test_the_same_records_give_the_same_page(page_file: Path, run_folder: Path, corpus, tmp_path: Path) -> None:
+    known = run_records.load(run_folder)
+    source = RunSource(run_folder, (corpus,), codecs.load)
+    audio = RunAudio(owners_of([(source, known)]), tmp_path)
+    again = writing.write(known, tmp_path, audio, writing.Wanted("a small run", clips=2), resamples=200).path
+    assert again.read_bytes() == page_file.read_bytes()
+
+
+def test_a_codec_called_reference_is_not_mixed_up_with_it(corpus, tmp_path: Path, made: SimpleNamespace) -> None:
+    clip = next(iter(corpus))
+    sha256 = content_sha256(clip)
+    record = made.record("Reference", clip.name, {"stoi": 0.5}, clip_sha256=sha256)
+    source = RunSource(tmp_path, (corpus,), codecs.load)
+    audio = RunAudio(owners_of([(source, [record])]), tmp_path)
+    wanted = writing.Wanted("t", clips=1)
+    written = writing.write([record], tmp_path, audio, wanted, facts_of=made.facts, resamples=50)
+    assert written.heard == 1
+    assert written.not_heard == ("its name is that of the reference; score it under another one",)
+
+
 def test_pieces_of_passages_are_refused(made: SimpleNamespace, tmp_path: Path) -> None:
     piece = {"passage": "p", "length_s": 3.0, "offset_s": 0.0, "parts": []}
     records = [made.record("a", "0.wav", {"stoi": 0.5}, piece=piece)]
@@ -124,7 +159,10 @@ def test_no_text_of_a_record_ends_the_data(made: SimpleNamespace, tmp_path: Path
     records = [
         {
             **made.record("x", "x", {"stoi": 0.5}, undefined={"pesq_wb": text}),
-            **{"codec": f"{text}@6kbps", "clip": f"{text}.wav", "corpus": text, "domain": text},
+            "codec": f"{text}@6kbps",
+            "clip": f"{text}.wav",
+            "corpus": text,
+            "domain": text,
         }
         for text in HOSTILE
     ]
@@ -169,5 +207,7 @@ def test_nothing_in_the_page_names_another_place(page_file: Path) -> None:
 def test_parts_are_small_and_never_make_markup_of_data(name: str) -> None:
     text = (HERE / name).read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 400
-    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|fetch\(|XMLHttp", text)
+    assert not re.search(
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|fetch\(|XMLHttp", text
+    )
     assert "</script" not in text or name == "page.html"
