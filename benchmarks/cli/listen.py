@@ -98,7 +98,7 @@ def _add_make(parts: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     group.add_argument("--title", default="Listening test", help="what listeners read above the page")
     group.add_argument("--mid-anchor", action="store_true", help="MUSHRA: also an anchor of 7 kHz")
     group.add_argument("--no-anchor", action="store_true", help="MUSHRA: no anchor of 3.5 kHz")
-    group.add_argument("--repeats", type=int, default=1, metavar="N", help="ABX: trials of each codec and clip")
+    group.add_argument("--repeats", type=int, metavar="N", help="ABX: trials of each codec and clip (default 1)")
     group.add_argument(
         "--per-listener", type=int, metavar="N", help="trials that one listener is given, drawn for each (default: all)"
     )
@@ -140,17 +140,18 @@ def make(options: argparse.Namespace) -> int:
 
     from codeczoo.benchmarks.listening import key, making
 
-    shared.check_device(options.device)
+    _check(options)
     anchors = [] if options.no_anchor else [key.LOW_ANCHOR]
     anchors += [key.MID_ANCHOR] if options.mid_anchor else []
-    with tempfile.TemporaryDirectory(prefix="codeczoo-") as spool, Bar(options.clips, "clip") as bar:
+    total = options.clips + (not options.no_training)
+    with tempfile.TemporaryDirectory(prefix="codeczoo-") as spool, Bar(total, "clip") as bar:
         plan = making.Plan(
             options.test,
             _source(options, Path(spool)),
             options.clips,
             options.out,
             anchors,
-            options.repeats,
+            1 if options.repeats is None else options.repeats,
             options.per_listener,
             not options.no_training,
             options.longest_s,
@@ -161,6 +162,8 @@ def make(options: argparse.Namespace) -> int:
         made = making.make(plan, lambda clip: bar.advance(clip, 1))
     for clip, reason in made.passed_over.items():
         print(f"{clip} is not used: {reason}.", file=sys.stderr)
+    for line in made.not_level:
+        print(line, file=sys.stderr)
     trials, given = len(made.key.trials), made.key.per_listener
     each = "" if given == trials else f", {given} of them for each listener"
     beside = len(made.files) > 2
@@ -170,6 +173,18 @@ def make(options: argparse.Namespace) -> int:
     print(f"{options.out / key.ANSWERS_FOLDER}: for the files they bring back")
     print(f"then: codeczoo listen analyse {options.out}")
     return 0
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Raise BenchmarkError where an option is not of this kind of test."""
+    from codeczoo.benchmarks.errors import BenchmarkError
+
+    shared.check_device(options.device)
+    of_mushra = {"--mid-anchor": options.mid_anchor, "--no-anchor": options.no_anchor}
+    if options.test == "abx" and (given := [name for name, value in of_mushra.items() if value]):
+        raise BenchmarkError(f"{given[0]} is of MUSHRA: an ABX test compares a codec with the reference alone.")
+    if options.test == "mushra" and options.repeats is not None:
+        raise BenchmarkError("--repeats is of ABX: a MUSHRA test rates every clip once; take more with --clips.")
 
 
 def _source(options: argparse.Namespace, spool: Path) -> Source:

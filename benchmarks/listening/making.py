@@ -94,6 +94,17 @@ class Made:
     passed_over: dict[str, str] = field(default_factory=dict[str, str])
     """Clips that were not used, with the reason."""
 
+    @property
+    def not_level(self) -> list[str]:
+        """Signals that could not be brought to the level of the others, in words."""
+        found = {
+            f"{of.condition}, {trial.clip}: {of.note}."
+            for trial in self.key.trials.values()
+            for of in trial.stimuli.values()
+            if of.note
+        }
+        return sorted(found)
+
 
 @dataclass(frozen=True)
 class _Drawn:

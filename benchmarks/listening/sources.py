@@ -124,6 +124,8 @@ class Measured:
 
     def __init__(self, run: Path, records: Sequence[Record], patterns: Sequence[str] | None, audio: RunAudio) -> None:
         names = tuple(dict.fromkeys(record["codec"] for record in records))
+        if not names:
+            raise InvalidListeningTest(f"{run} holds no record: nothing was measured that could be heard.")
         for pattern in patterns or ():
             if not any(fnmatch.fnmatchcase(name, pattern) for name in names):
                 raise InvalidListeningTest(f"No codec of {run} matches {pattern}; it holds {', '.join(names)}.")

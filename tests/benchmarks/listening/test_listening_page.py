@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from codeczoo.benchmarks.cli import main
 from codeczoo.benchmarks.listening import answers as answer_files
 from codeczoo.benchmarks.listening import page as page_writer
 from codeczoo.benchmarks.listening.key import REFERENCE
@@ -170,6 +171,14 @@ def test_ratings_of_a_whole_test_are_recovered(
         assert answer.ratings == expected
         assert N * HEARD_S < answer.seconds < 300
     assert {answer.trial for answer in found.trials} == set(made.key.trials)
+    test = page_file.parent.parent
+    assert main(["listen", "analyse", str(test), str(path), "--screening", "none", "--out", str(tmp_path / "out")]) == 0
+    facts = json.loads((tmp_path / "out" / "listening.json").read_text(encoding="utf-8"))
+    assert facts["listeners"][0]["comment"] == "the second was hard"
+    analysed = {
+        one["trial"]: {mean["condition"]: mean["mean"] for mean in one["conditions"]} for one in facts["trials"]
+    }
+    assert analysed == {answer.trial: answer.ratings for answer in found.trials}
     assert listener.page.complaints == []
     assert {url for url in listener.page.requests if not url.startswith("blob:")} <= {page_file.as_uri(), "data:,"}
 
