@@ -6,6 +6,10 @@ On one rating a listener, as in a single trial, its expanded percentiles are the
 over several trials, Student's interval of all ratings as if they were independent would be too narrow. Intervals and
 tests speak of other listeners with these clips, not of other clips.
 
+Measured with made-up listeners who differ in strictness, 8 trials each, 600 tests: with 6, 10 and 20 listeners the
+intervals hold the true mean in 90 to 95, 94 to 96 and 94 to 97 % of the tests, by condition; Student's interval of all
+ratings in 62 to 69 %. Of three equal conditions some were told apart in 2.7, 5.5 and 5.5 % of the tests.
+
 Pairs of conditions are tested by flipping signs by listener, corrected for all pairs (`statistics/permutation.py`).
 With up to five listeners no difference can be shown at 5 %, which is said and not hidden.
 """
