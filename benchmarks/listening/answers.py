@@ -18,7 +18,6 @@ incomplete file is used, and nothing of one that answers another test or another
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,6 +34,7 @@ LISTENER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 WORST, BEST = 0, 100
 _MOST_BYTES = 4 << 20
 _MOST_COMMENT = 4000
+_MOST_SECONDS = 1e9
 _SHOWN = 60
 
 
@@ -258,11 +258,10 @@ def _names(given: Mapping[str, Any], name: str, where: str) -> tuple[str, ...]:
 
 
 def _seconds(value: object, what: str) -> float:
-    # A whole number of a thousand digits is JSON, but no float.
-    number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9
-    if not number or not math.isfinite(float(value)) or float(value) < 0:  # pyright: ignore[reportArgumentType]
+    # A whole number of a thousand digits is JSON, but no float: it is compared before it is turned into one.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MOST_SECONDS:
         raise _Wrong(f"the {what} are {_shown(value)}; they are a number, 0 or more.")
-    return float(value)  # pyright: ignore[reportArgumentType]
+    return float(value)
 
 
 def _shown(value: object) -> str:

@@ -12,6 +12,7 @@ anchor that the test does not have says nothing. Rules look at all listeners bef
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -96,12 +97,17 @@ class Screened:
 
     listener: str
     findings: tuple[Finding, ...]
-    reasons: tuple[str, ...]
-    """Why the listener is left out, by the rules that were applied; empty where it is kept."""
+    against: tuple[Finding, ...]
+    """Those of the rules that were applied which leave the listener out."""
 
     @property
     def kept(self) -> bool:
-        return not self.reasons
+        return not self.against
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why the listener is left out, in words."""
+        return tuple(f"{one.rule.text} ({one.strange} of {one.trials}; {one.rule.rule_set})" for one in self.against)
 
 
 def parse(names: Sequence[str]) -> tuple[RuleSet, ...]:
@@ -123,12 +129,8 @@ def screen(answers: Sequence[Answers], applied: Sequence[RuleSet]) -> tuple[Scre
     screened = []
     for given in answers:
         findings = tuple(_finding(rule, given, not_counted) for rule in RULES)
-        reasons = tuple(
-            f"{finding.rule.text} ({finding.strange} of {finding.trials}; {finding.rule.rule_set})"
-            for finding in findings
-            if finding.excludes and finding.rule.rule_set in applied
-        )
-        screened.append(Screened(given.listener, findings, reasons))
+        against = tuple(one for one in findings if one.excludes and one.rule.rule_set in applied)
+        screened.append(Screened(given.listener, findings, against))
     return tuple(screened)
 
 
@@ -156,10 +158,5 @@ def _hardly_degraded(answers: Sequence[Answers]) -> frozenset[str]:
 
 
 def counts(screened: Sequence[Screened]) -> Mapping[str, int]:
-    """How many listeners each applied rule left out; one listener may count for several."""
-    found: dict[str, int] = {}
-    for listener in screened:
-        for reason in listener.reasons:
-            text = f"{reason.rpartition(' (')[0]} ({reason.rpartition('; ')[2]}"
-            found[text] = found.get(text, 0) + 1
-    return found
+    """How many listeners each rule left out, of those that left out any; one listener may count for several."""
+    return Counter(f"{one.rule.text} ({one.rule.rule_set})" for listener in screened for one in listener.against)

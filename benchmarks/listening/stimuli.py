@@ -3,7 +3,7 @@
 All signals of a trial have one sample rate (the reference's, 8 to 48 kHz), one length (the reference's, cut to
 `longest_s`), the same short fades at both ends, one loudness (`page/level.py`: all codecs, anchors and references at
 equal integrated loudness), and 16 bits. Each is rounded with its own triangular dither: the open and the hidden
-reference are different bytes from their first sample on.
+reference are different files. Nothing is moved in time: a codec's delay is part of what is heard.
 
 What cannot be hidden from somebody who takes the page apart: audio is audio. Subtracting the open reference from every
 signal leaves only dither for the hidden one (some 93 dB below full scale), and a spectrum shows an anchor's missing

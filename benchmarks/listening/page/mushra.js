@@ -65,7 +65,9 @@ class MushraTrial {
       else this.show();
     });
     slider.addEventListener("focus", () => {
-      if (this.player.active !== name && this.player.active !== null) this.listen(name);
+      if (this.player.active === name) return;
+      if (this.player.playing) this.listen(name);
+      else this.player.active = name;
     });
     return column;
   }

@@ -6,16 +6,15 @@ class Progress {
     this.prefix = "listening/" + test.id + "/" + test.sha256.slice(0, 16) + "/";
   }
 
-  /* Listeners that this browser knows for this test. */
+  /* Listeners that this browser knows for this test; none where it keeps nothing for this page. */
   listeners() {
-    const found = [];
-    for (let index = 0; index < localStorage.length; index++) {
-      const key = localStorage.key(index);
-      if (key.startsWith(this.prefix)) {
-        const state = this.load(key.slice(this.prefix.length));
-        if (state) found.push(state);
-      }
+    let keys = [];
+    try {
+      keys = Object.keys(localStorage).filter((key) => key.startsWith(this.prefix));
+    } catch {
+      return [];
     }
+    const found = keys.map((key) => this.load(key.slice(this.prefix.length))).filter(Boolean);
     return found.sort((one, other) => one.listener.localeCompare(other.listener));
   }
 

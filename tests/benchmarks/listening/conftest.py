@@ -15,6 +15,7 @@ from codeczoo.benchmarks import corpora, request
 from codeczoo.benchmarks.listening import key as keys
 from codeczoo.benchmarks.listening.key import LOW_ANCHOR, MID_ANCHOR, REFERENCE, Key, Kind, Stimulus, Trial
 from codeczoo.benchmarks.listening.making import Made, Plan, make
+from codeczoo.benchmarks.listening.page import PAGE_FILE
 from codeczoo.benchmarks.listening.sources import Fresh
 
 CODECS = ("opus@6kbps", "g722@64kbps")
@@ -141,3 +142,15 @@ def folder_of(tmp_path: Path) -> Callable[[Key], Path]:
         return folder
 
     return made
+
+
+@pytest.fixture(scope="session")
+def mushra(make_test: Callable[..., Made], tmp_path_factory: pytest.TempPathFactory) -> tuple[Made, Path]:
+    out = tmp_path_factory.mktemp("mushra") / "test"
+    return make_test("mushra", out), out / "page" / PAGE_FILE
+
+
+@pytest.fixture(scope="session")
+def abx(make_test: Callable[..., Made], tmp_path_factory: pytest.TempPathFactory) -> tuple[Made, Path]:
+    out = tmp_path_factory.mktemp("abx") / "test"
+    return make_test("abx", out, codecs=("opus@6kbps",), most_inside_bytes=1000), out / "page" / PAGE_FILE

@@ -247,7 +247,7 @@ def test_coverage_and_false_alarms_with_listeners_of_known_truth() -> None:
             reach = stats.sem(ratings_of) * stats.t.ppf(0.975, len(ratings_of) - 1)
             naive[column] += abs(ratings_of.mean() - true[column]) <= reach
         alarms += any(not found.ties.tied(one, other) for one, other in ((MID_ANCHOR, A), (MID_ANCHOR, B), (A, B)))
-    # Of 100 tests each, within about four standard deviations of what 600 gave; ratings near the scale's end are skewed.
+    # Within about four standard deviations of what 600 tests gave; ratings near the scale's end are skewed.
     assert held.min() / tests > 0.82
     assert 0.90 < held.mean() / tests < 0.985
     assert naive.max() / tests < 0.82
