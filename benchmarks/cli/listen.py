@@ -19,6 +19,14 @@ writes a page that listeners open in a browser, without any server, and a key th
 files that they bring back.
 """
 
+_EPILOG = """\
+examples:
+  codeczoo listen make --test mushra --codecs opus@6kbps opus@12kbps --corpus demo --clips 8 --out listen
+  codeczoo listen analyse listen
+
+Both have their own help: codeczoo listen make --help
+"""
+
 _MAKE = """\
 Write a listening test into a new folder:
 
@@ -68,6 +76,7 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "listen",
         help="listening tests by ear: MUSHRA and ABX pages, and their analysis",
         description=_DESCRIPTION,
+        epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     # Without one of the two, main prints the help of all; this one's is of more use.

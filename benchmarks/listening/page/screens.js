@@ -31,8 +31,11 @@ class ListeningTest {
     this.player.onTick = () => this.tick();
   }
 
+  /* A message, long enough to be read. */
   report(text) {
     this.status.textContent = text;
+    clearTimeout(this.cleared);
+    this.cleared = setTimeout(() => { this.status.textContent = ""; }, 8000);
   }
 
   show(where, ...nodes) {
