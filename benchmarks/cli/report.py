@@ -100,7 +100,8 @@ def run(options: argparse.Namespace) -> int:
     for rates in (options.at, options.at_tokens):
         if rates:
             check_rates(rates)
-    merged = list(records.merge(record for run in options.runs for record in records.load(run)).values())
+    loaded = [records.load(run) for run in options.runs]
+    merged = list(records.merge(record for own in loaded for record in own).values())
     if options.codecs:
         merged = [r for r in merged if any(fnmatch.fnmatch(r["codec"], pattern) for pattern in options.codecs)]
         if not merged:
@@ -123,7 +124,7 @@ def run(options: argparse.Namespace) -> int:
     for path in written:
         print(path)
     if options.html:
-        _write_page(merged, out, options)
+        _write_page(merged, loaded, out, options)
     return 0
 
 
@@ -145,18 +146,18 @@ def _check_page(options: argparse.Namespace) -> None:
         raise BenchmarkError(f"--page-mb is a positive number; got {options.page_mb:g}.")
 
 
-def _write_page(merged: list[Record], out: Path, options: argparse.Namespace) -> None:
+def _write_page(merged: list[Record], loaded: list[list[Record]], out: Path, options: argparse.Namespace) -> None:
     import sys
     import tempfile
 
-    from codeczoo.benchmarks import records
     from codeczoo.benchmarks.cli.progress import Bar
     from codeczoo.benchmarks.cli.replay import source_of
     from codeczoo.benchmarks.page import writing
     from codeczoo.benchmarks.page.sources import RunAudio, owners_of
 
     shared.check_device(options.device)
-    owners = owners_of([(source_of(run, options.audio, options.device), records.load(run)) for run in options.runs])
+    sources = [source_of(run, options.audio, options.device) for run in options.runs]
+    owners = owners_of(list(zip(sources, loaded, strict=True)))
     wanted = writing.Wanted(
         title=", ".join(run.resolve().name for run in options.runs),
         clips=options.listen,
@@ -172,7 +173,7 @@ def _write_page(merged: list[Record], out: Path, options: argparse.Namespace) ->
             wanted,
             group_by=options.group_by,
             metrics=options.metrics,
-            progress=bar.advance,
+            progress=bar.watch,
         )
     print(made.path)
     print(f"{made.bytes / 1e6:.1f} MB, {made.audio_bytes / 1e6:.1f} of them audio.", file=sys.stderr)

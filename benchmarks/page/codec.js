@@ -4,14 +4,14 @@
 const makeCodec = (data, shared, listening) => {
   const facts = new Map(data.metrics.map((metric) => [metric.name, metric]));
 
-  const clipItem = ([name, value], codec) =>
+  const clipItem = ([id, name, value], codec) =>
     html(
       "li",
       {},
       html("span", { class: "value" }, value),
       " ",
-      listening.has(name)
-        ? html("button", { type: "button", class: "plain", click: () => listening.open(name, codec) }, `▶ ${name}`)
+      listening.has(id)
+        ? html("button", { type: "button", class: "plain", click: () => listening.open(id, codec) }, `▶ ${name}`)
         : html("span", { class: "name" }, name),
     );
 
@@ -98,10 +98,10 @@ const makeCodec = (data, shared, listening) => {
     return `${significant(row.tokens, 4)} a second in ${plural(row.codebooks ?? 1, "codebook")}`;
   };
 
-  const delayText = (delay) => {
+  const delaysText = (delay) => {
     if (!delay) return "not known";
-    const [median, least, most] = delay.map((value) => significant(value));
-    return least === most ? `${median} ms` : `${median} ms, from ${least} to ${most}`;
+    const [median, least, most] = delay.map(delayText);
+    return least === most ? median : `${median}, from ${least} to ${most}`;
   };
 
   const speedText = (conduct) => {
@@ -119,7 +119,7 @@ const makeCodec = (data, shared, listening) => {
       ["Bitrate", rateText(row)],
       ["Tokens", tokenText(row)],
       ["Measured on", `${plural(row.clips, "clip")}, ${significant(row.seconds, 4)} s${others}`],
-      ["Delay", delayText(row.conduct?.delayMs)],
+      ["Delay", delaysText(row.conduct?.delayMs)],
       ["Speed", speedText(row.conduct)],
       ["Clipped", clipped === null ? "not known" : `${plural(clipped, "sample")} outside of full scale`],
     ];

@@ -36,9 +36,10 @@ def of_summary(summary: Summary, conducts: Mapping[str, Sequence[harness.Conduct
     }
 
 
-def clip_name(key: ClipKey) -> str:
-    """How a clip is called where its corpus is plain from the context."""
-    return key[1]
+def clip_id(key: ClipKey) -> str:
+    """What tells a clip from those of the same name in other corpora."""
+    corpus, clip, _ = key
+    return f"{corpus}\n{clip}"
 
 
 def _metric(fact: Metric) -> Json:
@@ -151,7 +152,7 @@ def _extremes(group: Group, fact: Metric) -> dict[str, Json]:
         cell = row.cells.get(fact.name)
         if cell is not None and cell.n:
             sides = of_codec(cell, fact, EXTREMES)
-            worst, best = ([[clip_name(key), f"{value:.{digits}f}"] for key, value in side] for side in sides)
+            worst, best = ([[clip_id(key), key[1], f"{value:.{digits}f}"] for key, value in side] for side in sides)
             found[row.codec] = {"worst": worst, "best": best}
     return found
 

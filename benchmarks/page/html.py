@@ -16,7 +16,7 @@ from pathlib import Path
 from .embed import Embedded
 from .facts import Json
 
-SCRIPTS = ("dom.js", "table.js", "plot.js", "player.js", "listen.js", "codec.js", "page.js")
+SCRIPTS = ("dom.js", "table.js", "plot.js", "player.js", "clip.js", "listen.js", "codec.js", "page.js")
 _HERE = Path(__file__).parent
 _ESCAPED = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&"}
 

@@ -1,7 +1,5 @@
 // What can be heard: a clip, its versions, their pictures and their scores.
 
-const clock = (seconds) => `${Math.floor(seconds / 60)}:${(seconds % 60).toFixed(1).padStart(4, "0")}`;
-
 const REFERENCE = "Reference";
 
 const makeListening = (data, shared) => {
@@ -90,9 +88,6 @@ const makeListening = (data, shared) => {
     );
   };
 
-  const gainText = (version) =>
-    `${version.gainDb > 0 ? "+" : version.gainDb < 0 ? "−" : ""}${Math.abs(version.gainDb).toFixed(1)} dB`;
-
   const versionRow = (version, place, metrics) => {
     if (version.file === undefined) {
       return html(
@@ -100,7 +95,7 @@ const makeListening = (data, shared) => {
         { class: "missing" },
         html("td", {}, ""),
         html("th", { scope: "row" }, version.name),
-        html("td", { colspan: 1 + metrics.length }, `not heard: ${version.missing}`),
+        html("td", { colspan: 2 + metrics.length }, `not heard: ${version.missing}`),
       );
     }
     const radio = html("input", {
@@ -113,12 +108,7 @@ const makeListening = (data, shared) => {
     radio.value = version.name;
     const family =
       place === 0 ? null : data.groups.flatMap((group) => group.rows).find((row) => row.codec === version.name)?.family;
-    const hints = [
-      version.how,
-      version.checked,
-      version.note,
-      version.delayMs ? `${significant(version.delayMs)} ms behind the reference` : "",
-    ];
+    const hints = [version.how, version.checked, version.note];
     return html(
       "tr",
       {
@@ -144,6 +134,7 @@ const makeListening = (data, shared) => {
         gainText(version),
         version.note ? html("span", { class: "mark", "aria-label": version.note }, " !") : null,
       ),
+      html("td", { class: "number" }, delayText(version.delayMs)),
       metrics.map((metric) => {
         const text = version.scores[metric] ?? "–";
         return text.includes(":")
@@ -173,18 +164,6 @@ const makeListening = (data, shared) => {
     const rows = clip.versions.map((version) =>
       versionRow(version, version.file === undefined ? null : (place += 1), metrics),
     );
-    const notes = clip.versions.filter((version) => version.note).map((version) => `${version.name}: ${version.note}.`);
-    const how = new Map();
-    for (const version of heard().filter((each) => each.how)) {
-      const text = `${version.how}; ${version.checked}`;
-      how.set(text, [...(how.get(text) ?? []), version.name]);
-    }
-    const part =
-      clip.seconds < clip.wholeSeconds - 0.001
-        ? ` The first ${significant(clip.seconds)} of ${significant(clip.wholeSeconds)} s are heard.`
-        : "";
-    const lowered =
-      clip.loweredDb > 0 ? ` All are ${clip.loweredDb.toFixed(1)} dB lower than that, so that none clips.` : "";
     body.replaceChildren(
       html("div", { class: "pictures" }),
       html(
@@ -202,6 +181,7 @@ const makeListening = (data, shared) => {
               html("th", { scope: "col" }, "Key"),
               html("th", { scope: "col" }, "Version"),
               html("th", { scope: "col", class: "number" }, "Gain"),
+              html("th", { scope: "col", class: "number", title: "behind the reference" }, "Delay"),
               metrics.map((name) =>
                 html(
                   "th",
@@ -217,17 +197,7 @@ const makeListening = (data, shared) => {
       html(
         "ul",
         { class: "notes" },
-        html("li", {}, `Levels: ${data.listening.method}. Each gain is shown.${lowered}${part}`),
-        html(
-          "li",
-          {},
-          `Audio: ${data.listening.format}, mono, at the reference's ${clip.sampleRateHz} Hz. ` +
-            "Scores are of this clip alone, from the records.",
-        ),
-        [...how].map(([text, names]) =>
-          html("li", {}, `${how.size === 1 ? "Every codec" : names.join(", ")}: ${text}.`),
-        ),
-        notes.map((note) => html("li", {}, note)),
+        clipNotes(clip, data.listening).map((note) => html("li", {}, note)),
       ),
       html(
         "details",
@@ -331,7 +301,7 @@ const makeListening = (data, shared) => {
       });
     const action = /^[0-9]$/.test(event.key)
       ? versions[Number(event.key)] && (() => choose(versions[Number(event.key)].name))
-      : actions[event.key];
+      : actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!action) return;
     event.preventDefault();
     action();
@@ -380,14 +350,14 @@ const makeListening = (data, shared) => {
 
   return {
     player,
-    open: (name, codec) => {
-      const number = data.clips.findIndex((each) => each.name === name);
+    open: (id, codec) => {
+      const number = data.clips.findIndex((each) => each.id === id);
       if (number < 0) return;
       open(number);
       if (heard().some((version) => version.name === codec)) choose(codec);
       byId("listen").scrollIntoView({ behavior: "auto" });
       byId("listen").focus({ preventScroll: true });
     },
-    has: (name) => data.clips.some((each) => each.name === name && !each.missing),
+    has: (id) => data.clips.some((each) => each.id === id && !each.missing),
   };
 };

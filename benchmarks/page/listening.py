@@ -18,14 +18,14 @@ from codeczoo.metrics.base import Audio
 from . import level, spectrogram
 from .choice import Choice
 from .embed import Embedded, Format, embed
-from .facts import Json
+from .facts import Json, clip_id
 from .sources import NotHeard, Reference, RunAudio
 
 MOST_S = 20.0
 REFERENCE = "Reference"
 
-Progress = Callable[[str, int], None]
-"""Called with what is being made, and how many (clip, codec) pairs were just finished."""
+Progress = Callable[[str, int, int], None]
+"""Called with the codec, and how many (clip, codec) pairs of how many are finished."""
 
 
 @dataclass
@@ -70,10 +70,10 @@ def make(
         except NotHeard as reason:
             heard[choice.clip] = str(reason)
     # Codec by codec, so that one set of weights is in memory at a time.
-    for codec, own in by_codec.items():
-        for key, record in own.items():
-            _hear(codec, record, heard[key], audio)
-            progress(codec, 1)
+    pairs = [(codec, key, record) for codec, own in by_codec.items() for key, record in own.items()]
+    for done, (codec, key, record) in enumerate(pairs):
+        progress(codec, done, len(pairs))
+        _hear(codec, record, heard[key], audio)
     made = Listening()
     for choice in choices:
         own = {codec: records[choice.clip] for codec, records in by_codec.items() if choice.clip in records}
@@ -107,7 +107,8 @@ def _clip(
     kind: Format,
     files: list[Embedded],
 ) -> Json:
-    found: Json = {"name": choice.clip[1], "group": choice.group, "reasons": list(choice.reasons), "versions": []}
+    found: Json = {"id": clip_id(choice.clip), "name": choice.clip[1], "group": choice.group}
+    found |= {"reasons": list(choice.reasons), "versions": []}
     if isinstance(heard, str):
         return {**found, "missing": heard}
     reference, rate_hz = heard.reference, heard.reference.sample_rate_hz

@@ -168,7 +168,7 @@ const makePlot = (data, shared) => {
     return [...members].flatMap(([family, rows]) => {
       const last = rows.reduce((one, other) => (other[axis] > one[axis] ? other : one));
       const [left, top] = [x(last[axis]), y(last.cells[metric].mean)];
-      const length = 6.6 * family.length;
+      const length = 7.2 * family.length;
       const places = [
         [left + 10, top + 4],
         [left - 10 - length, top + 4],

@@ -37,10 +37,10 @@ from codeczoo.metrics import UnknownMetric, metric
 from codeczoo.metrics.base import Audio
 
 CHECKED_BY = (
-    "si_sdr_aligned", "si_sdr", "mel_distance", "stft_distance", "mel_distance_taae", "stft_distance_taae", "stoi",
+    "si_sdr_aligned", "mel_distance", "stft_distance", "si_sdr", "mel_distance_taae", "stft_distance_taae", "stoi",
     "estoi", "pesq_wb", "pesq_nb",
 )  # fmt: skip
-"""Metrics that are cheap and follow the waveform or its spectrum, the first of them first."""
+"""Metrics that are cheap, the first of them first: one of the waveform and one of the spectrum where both are there."""
 _CHECKS = 2
 
 
@@ -91,7 +91,7 @@ class RunAudio:
     spool: Path
     """Folder for what a codec writes while it works."""
     device: str = "cpu"
-    _clips: dict[int, dict[str, Clip]] = field(default_factory=dict[int, dict[str, Clip]])
+    _clips: dict[int, dict[str, list[Clip]]] = field(default_factory=dict[int, dict[str, list[Clip]]])
     _loaded: tuple[str, Loaded] | None = None
 
     def prepare(self, records: Collection[Record]) -> None:
@@ -103,16 +103,20 @@ class RunAudio:
         for place, (source, names) in wanted.items():
             found = self._clips.setdefault(place, {})
             for corpus in source.corpora:
-                found.update((clip.name, clip) for clip in corpus if clip.name in names)
+                for clip in corpus:
+                    if clip.name in names:
+                        found.setdefault(clip.name, []).append(clip)
 
     def reference(self, record: Record) -> Reference:
         """The clip that a record is of. Raises NotHeard."""
         source = self.owners[key_of(record)]
-        clip = self._clips.get(id(source), {}).get(record["clip"])
-        if clip is None:
+        candidates = self._clips.get(id(source), {}).get(record["clip"], [])
+        if not candidates:
             raise NotHeard(source.problem or f"the corpus {record.get('corpus', '')} no longer has this clip")
         try:
-            if content_sha256(clip) != record["clip_sha256"]:
+            # Two corpora of one run may have clips of one name: the content tells which is meant.
+            clip = next((clip for clip in candidates if content_sha256(clip) == record["clip_sha256"]), None)
+            if clip is None:
                 raise NotHeard("the clip's file has changed since it was measured")
             if extent(clip)[1] > protocol.LONG_S:
                 raise NotHeard(f"the clip is longer than {protocol.LONG_S:g} s")
@@ -123,9 +127,10 @@ class RunAudio:
 
     def version(self, record: Record, reference: Reference) -> Version:
         """What the codec of a record made of its clip. Raises NotHeard."""
-        failed = next((step for step in CODING_STEPS if step in record["failed"]), None)
+        failures = record.get("failed", {})
+        failed = next((step for step in CODING_STEPS if step in failures), None)
         if failed is not None:
-            raise NotHeard(f"{failed} failed when it was measured: {record['failed'][failed]}")
+            raise NotHeard(f"{failed} failed when it was measured: {failures[failed]}")
         try:
             codec = self._codec(record)
             same = codec.fingerprint == record["codec_fingerprint"]
@@ -205,7 +210,7 @@ def comparable(record: Record) -> tuple[str, ...]:
 
 def _defined_alike(record: Record, name: str) -> bool:
     try:
-        return record["identities"].get(name) == protocol.metric_identity_hash(metric(name))
+        return record.get("identities", {}).get(name) == protocol.metric_identity_hash(metric(name))
     except UnknownMetric:
         return False
 

@@ -68,7 +68,7 @@ def write(
     metrics: Sequence[str] | None = None,
     facts_of: Mapping[str, Metric] | None = None,
     resamples: int = RESAMPLES,
-    progress: listening.Progress = lambda _what, _done: None,
+    progress: listening.Progress = lambda _codec, _done, _all: None,
 ) -> Written:
     """Write `page.html` below `out_dir`. Raises InvalidRun, UnknownMetric, BenchmarkError."""
     clips = [record for record in records if not is_piece(record)]

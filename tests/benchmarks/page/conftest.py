@@ -19,9 +19,10 @@ CODECS = ("opus@12kbps", "g722@64kbps", "g726@16kbps")
 
 @pytest.fixture(scope="session")
 def corpus(demo_audio: Path) -> ListedCorpus:
-    """Three short clips of real speech."""
+    """Three clips of real speech."""
     assert demo_audio.is_dir()
-    clips = sorted(corpora.demo(), key=lambda clip: clip.path.stat().st_size)[:3]
+    # Some seconds each: a test that looks twice at what plays must not find it at its end on a busy machine.
+    clips = sorted(corpora.demo(), key=lambda clip: clip.path.stat().st_size)[-4:-1]
     return ListedCorpus("demo", lambda: iter(clips), len(clips))
 
 

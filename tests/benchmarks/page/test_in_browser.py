@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from codeczoo import codecs
 from codeczoo.benchmarks import records as run_records
 from codeczoo.benchmarks.page import level, writing
 from codeczoo.benchmarks.page.sources import RunAudio, RunSource, owners_of
@@ -253,14 +254,28 @@ def test_every_version_is_decoded_at_one_loudness(real: Any) -> None:
     assert loud == pytest.approx([loud[0]] * 4, abs=0.05)
 
 
+def test_opus_versions_stay_together_too(browser: Any, run_folder: Path, corpus: Any, tmp_path: Path) -> None:
+    """What Opus adds before and after a clip is cut off by the browser: lengths are those of the clip."""
+    known = run_records.load(run_folder)
+    audio = RunAudio(owners_of([(RunSource(run_folder, (corpus,), codecs.load), known)]), tmp_path)
+    made = writing.Wanted("opus", clips=1, kind="opus")
+    path = writing.write(known, tmp_path, audio, made, resamples=50).path
+    with opened(browser, path) as page:
+        page.run("codeczooPage.player.play()")
+        page.wait("codeczooPage.player.isPlaying()")
+        clip = json.loads(page.run("document.getElementById('data').textContent"))["clips"][0]
+        durations = [asked(page, "decoded", version)[0] for version in versions_of(page)]
+        assert durations == pytest.approx([clip["seconds"]] * 4, abs=1e-3)
+
+
 def test_another_version_goes_on_where_the_first_was(real: Any) -> None:
     asked(real, "watchGains")
     real.click(".play")
     real.wait("codeczooPage.player.position() > 0.15")
     passed, moved, playing = asked(real, "switchTo", "g722@64kbps")
     assert playing
-    # It went on by as much as time passed: it did not jump, nor begin again.
-    assert moved == pytest.approx(passed, abs=0.06)
+    # It went on, by no more than time passed: it did not begin again, nor jump. A busy machine's audio clock may lag.
+    assert -0.005 <= moved <= passed + 0.1
     real.wait("gains.filter((gain) => gain.gain.value > 0.99).length === 1")
     real.wait("gains.filter((gain) => gain.gain.value < 0.01).length === 3")
     assert real.run("gains.length") == 4, "nothing was started again"
@@ -316,9 +331,48 @@ def test_a_click_on_a_spectrogram_seeks(real: Any) -> None:
     assert real.run("codeczooPage.player.position() / codeczooPage.player.duration()") == pytest.approx(0.5, abs=0.01)
 
 
+def test_a_page_without_any_score_stands(browser: Any, made: SimpleNamespace, tmp_path: Path) -> None:
+    failed = [made.record("opus@6kbps", f"{clip}.wav", failed={"encode": "no memory"}, bits={}) for clip in range(3)]
+    path = write(failed, tmp_path, made.facts, clips=1)
+    with opened(browser, path) as page:
+        assert asked(page, "codecs", ".quality tr[data-codec]") == ["opus@6kbps"]
+        assert page.run("document.querySelector('#pareto .empty').textContent") == "Nothing was scored here."
+        page.run("asked.row('opus@6kbps').click()")
+        assert "nothing was encoded" in page.run("document.querySelector('#codec dl').textContent")
+        assert page.complaints == []
+
+
+def test_a_worst_clip_is_opened_with_its_codec(real: Any) -> None:
+    codec = real.run("document.querySelector('.clips button.plain').closest('tr').querySelector('th').textContent")
+    name = real.run("document.querySelector('.clips button.plain').textContent").removeprefix("▶ ")
+    real.click(".clips button.plain")
+    assert real.run("codeczooPage.player.current()") == codec
+    assert real.run("document.querySelector('#listen option:checked').textContent").startswith(name)
+    assert real.run("document.activeElement.id") == "listen"
+
+
 def test_without_audio_the_reason_is_read(synthetic: Any) -> None:
     assert "there is no audio" in synthetic.run("document.querySelector('#listen .empty').textContent")
     assert synthetic.run("document.querySelector('.play').disabled")
+
+
+def test_gain_delay_and_origin_are_said(real: Any, run_folder: Path) -> None:
+    data = json.loads(real.run("document.getElementById('data').textContent"))
+    clip = data["clips"][0]
+    delays = {r["codec"]: r["delay_ms"] for r in run_records.load(run_folder) if r["clip"] == clip["name"]}
+    shown = real.run(
+        "[...document.querySelectorAll('tr[data-version]')].map((r) => [...r.cells].map((c) => c.textContent))"
+    )
+    for row, version in zip(shown, clip["versions"], strict=True):
+        assert row[1] == version["name"]
+        assert float(row[2].removesuffix(" dB").replace("−", "-")) == pytest.approx(version["gainDb"], abs=0.051)
+        if version["name"] in delays:
+            assert float(row[3].removesuffix(" ms").replace("−", "-")) == pytest.approx(
+                delays[version["name"]], rel=0.01
+            )
+    notes = real.run("document.querySelector('#listen .notes').textContent")
+    assert "Every codec: decoded from the tokens that the run kept; si_sdr_aligned and mel_distance came out" in notes
+    assert "equal integrated loudness (ITU-R BS.1770-4, -23 LUFS)" in notes
 
 
 @pytest.mark.parametrize("width", [1280, 700, 390, 320])
@@ -361,7 +415,7 @@ def test_the_run_of_the_page_is_the_run_of_the_records(real: Any, run_folder: Pa
     """A clip's scores beside its audio are those of its records."""
     known = run_records.load(run_folder)
     rows = "[...document.querySelectorAll('tr[data-version]')].slice(1)"
-    shown = real.run(f"{rows}.map((r) => [r.dataset.version, [...r.cells].slice(3).map((td) => td.textContent)])")
+    shown = real.run(f"{rows}.map((r) => [r.dataset.version, [...r.cells].slice(4).map((td) => td.textContent)])")
     clip = json.loads(real.run("document.getElementById('data').textContent"))["clips"][0]["name"]
     for codec, texts in shown:
         scores = next(r["scores"] for r in known if (r["codec"], r["clip"]) == (codec, clip))

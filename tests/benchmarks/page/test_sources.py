@@ -109,6 +109,14 @@ def test_a_changed_or_missing_clip_is_not_heard(run_folder, corpus, known, tmp_p
         audio_of(RunSource(run_folder, (), codecs.load, "name the clips"), known, tmp_path).reference(record)
 
 
+def test_of_two_clips_of_one_name_the_content_tells_which(run_folder, corpus, known, tmp_path) -> None:
+    record = one(known, "opus@12kbps")
+    other = next(clip for clip in corpus if clip.name != record["clip"])
+    namesake = ListedCorpus("other", lambda: iter([replace(other, name=record["clip"])]), 1)
+    audio = audio_of(RunSource(run_folder, (namesake, corpus), codecs.load), known, tmp_path)
+    assert audio.reference(record).clip in list(corpus)
+
+
 def test_what_failed_then_or_cannot_be_loaded_now_says_so(run_folder, corpus, known, tmp_path) -> None:
     record = one(known, "opus@12kbps")
     audio = audio_of(RunSource(run_folder, (corpus,), codecs.load), known, tmp_path)

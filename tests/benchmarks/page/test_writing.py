@@ -96,7 +96,7 @@ def test_a_page_beyond_its_limit_is_not_written(made: SimpleNamespace, tmp_path:
 
 
 def test_a_page_far_beyond_its_limit_is_not_even_begun(made: SimpleNamespace, tmp_path: Path) -> None:
-    """34 operating points of 4 s at 24 kHz are likely to take 34 x 4 x 24000 x 4/3 bytes a clip."""
+    """4 s at 24 kHz are likely to take 4 x 24000 bytes, and 4/3 of that as base64."""
     records = made.run(clips=3)
     points = len({record["codec"] for record in records})
     about = round(6 * points * 4 * 24_000 * 4 / 3 / 1e6)
