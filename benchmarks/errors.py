@@ -7,6 +7,8 @@ BenchmarkError              base of all below; its text is a sentence for the us
 ├── InvalidSuite            a suite's file has an unknown key or a value of the wrong kind
 ├── InvalidProbe            a probe cannot be made: labels, divisions, a speaker on both sides
 ├── InvalidPublished        a file of published numbers is missing or garbled, or there is no such table
+├── InvalidListeningTest    a listening test cannot be made, or its key cannot be read
+├── InvalidAnswers          answers to a listening test that are damaged, doubled or to another test
 ├── InvalidRun              a run folder of another schema, or in use, or without records
 ├── ClusterUnavailable      a cluster that cannot be reached, has no workers, or was lost in the middle
 └── WorkerUnfit             a worker cannot do the work: another codeczoo, no weights, files that it does not see
@@ -56,6 +58,14 @@ class InvalidProbe(BenchmarkError):
 
 class InvalidPublished(BenchmarkError):
     """Published numbers cannot be read, or there is no such table."""
+
+
+class InvalidListeningTest(BenchmarkError):
+    """A listening test cannot be made of what was given, or what was made cannot be read."""
+
+
+class InvalidAnswers(BenchmarkError):
+    """Answers of listeners cannot be analysed as they are."""
 
 
 USER_ERRORS = (BenchmarkError, CodecError, MetricError)

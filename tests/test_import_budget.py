@@ -11,7 +11,10 @@ import pytest
 
 _log = logging.getLogger(__name__)
 
-VERBS = ("list", "info", "bench", "score", "report", "tokens", "probe", "doctor", "encode", "decode", "fetch", "train")
+VERBS = (
+    *("list", "info", "bench", "score", "report", "published", "listen", "tokens", "probe", "doctor", "encode"),
+    *("decode", "fetch", "train"),
+)
 HEAVY = (
     "torch", "torchaudio", "numpy", "scipy", "pandas", "matplotlib", "sklearn", "librosa", "transformers", "soundfile",
     "soxr", "av", "onnxruntime", "encodec", "dac", "huggingface_hub", "joblib",

@@ -11,9 +11,28 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from . import bench, check, code, compare, convert, doctor, fetch, listing, probe, published, report, score, tokens, train
+from . import (
+    bench,
+    check,
+    code,
+    compare,
+    convert,
+    doctor,
+    fetch,
+    listen,
+    listing,
+    probe,
+    published,
+    report,
+    score,
+    tokens,
+    train,
+)
 
-_VERBS = (listing, bench, score, report, published, compare, check, tokens, probe, doctor, code, fetch, convert, train)
+_VERBS = (
+    *(listing, bench, score, report, published, compare, check, listen, tokens, probe, doctor, code, fetch, convert),
+    train,
+)
 
 _DESCRIPTION = """\
 A zoo of audio tokenizers behind one contract, and a harness that measures all of them the same way.

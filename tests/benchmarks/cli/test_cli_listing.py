@@ -14,7 +14,7 @@ from .conftest import Run
 
 VERBS = (
     *("list", "info", "bench", "score", "report", "compare", "check", "tokens", "probe", "encode", "decode", "fetch"),
-    *("convert", "train", "doctor", "published"),
+    *("convert", "train", "doctor", "published", "listen"),
 )
 
 

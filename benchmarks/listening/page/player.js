@@ -1,0 +1,165 @@
+/* All signals of a trial run together from one start; one of them is heard. Switching moves gains and nothing else, so
+   that it is at the same position without a restart. What is looped is a region, at first the whole clip. */
+
+const FADE_S = 0.008;
+const SHORTEST_REGION_S = 0.5;
+const TICK_MS = 25;
+
+class Player {
+  constructor() {
+    this.context = null;
+    this.signals = new Map();
+    this.voices = new Map();
+    this.heard = {};
+    this.active = null;
+    this.playing = false;
+    this.onTick = () => {};
+    this.volume = 1;
+    setInterval(() => this.tick(), TICK_MS);
+  }
+
+  /* `signals`: name -> Float32Array, all of one length. `heard`: seconds so far by name, counted on here. */
+  load(signals, rate, heard) {
+    this.stop();
+    this.signals = signals;
+    this.rate = rate;
+    this.heard = heard;
+    this.length = signals.values().next().value.length / rate;
+    this.region = [0, this.length];
+    this.offset = 0;
+    this.active = null;
+    this.buffers = null;
+  }
+
+  /* A context may sound only once the listener has clicked or typed; at the rate of the signals nothing is resampled
+     by the page. */
+  async wake() {
+    if (!this.context || this.context.sampleRate !== this.rate) {
+      if (this.context) await this.context.close();
+      this.context = new AudioContext({ sampleRate: this.rate, latencyHint: "interactive" });
+      this.buffers = null;
+    }
+    if (this.context.state !== "running") await this.context.resume();
+    if (this.buffers) return;
+    this.envelope = new GainNode(this.context, { gain: 1 });
+    this.master = new GainNode(this.context, { gain: this.volume });
+    this.envelope.connect(this.master).connect(this.context.destination);
+    this.buffers = new Map();
+    for (const [name, samples] of this.signals) {
+      const buffer = this.context.createBuffer(1, samples.length, this.rate);
+      buffer.copyToChannel(samples, 0);
+      this.buffers.set(name, buffer);
+    }
+  }
+
+  setVolume(volume) {
+    this.volume = volume;
+    if (this.master) this.master.gain.setTargetAtTime(volume, this.context.currentTime, 0.02);
+  }
+
+  async select(name) {
+    const signals = this.signals;
+    this.active = name;
+    if (!this.playing) await this.play();
+    if (signals !== this.signals || !this.voices.size) return;
+    const now = this.context.currentTime;
+    for (const [other, voice] of this.voices) {
+      const gain = voice.gain.gain;
+      gain.cancelScheduledValues(now);
+      gain.setValueAtTime(gain.value, now);
+      gain.linearRampToValueAtTime(other === this.active ? 1 : 0, now + FADE_S);
+    }
+  }
+
+  async play() {
+    if (this.playing || this.active === null) return;
+    this.playing = true;
+    const signals = this.signals;
+    await this.wake();
+    if (!this.playing || signals !== this.signals || this.voices.size) return;
+    const now = this.context.currentTime + 0.005;
+    const [start, end] = this.region;
+    if (this.offset < start || this.offset >= end) this.offset = start;
+    for (const [name, buffer] of this.buffers) {
+      const source = new AudioBufferSourceNode(this.context, { buffer, loop: true, loopStart: start, loopEnd: end });
+      const gain = new GainNode(this.context, { gain: name === this.active ? 1 : 0 });
+      source.connect(gain).connect(this.envelope);
+      source.start(now, this.offset);
+      this.voices.set(name, { source, gain });
+    }
+    this.startedAt = now;
+    this.lastTick = now;
+    this.wrapAt = 0;
+    this.envelope.gain.cancelScheduledValues(0);
+    this.envelope.gain.setValueAtTime(0, now);
+    this.envelope.gain.linearRampToValueAtTime(1, now + FADE_S);
+  }
+
+  pause() {
+    this.offset = this.position();
+    this.stop();
+  }
+
+  stop() {
+    this.playing = false;
+    for (const { source, gain } of this.voices.values()) {
+      const now = this.context.currentTime;
+      gain.gain.cancelScheduledValues(now);
+      gain.gain.setTargetAtTime(0, now, FADE_S / 4);
+      source.stop(now + 2 * FADE_S);
+    }
+    this.voices.clear();
+  }
+
+  async seek(seconds) {
+    const was = this.playing;
+    this.stop();
+    this.offset = Math.min(Math.max(seconds, this.region[0]), this.region[1] - 0.01);
+    if (was) await this.play();
+  }
+
+  async setRegion(from, to) {
+    const at = this.position();
+    let start = Math.max(0, Math.min(from, to));
+    let end = Math.min(this.length, Math.max(from, to));
+    if (end - start < SHORTEST_REGION_S) {
+      end = Math.min(this.length, start + SHORTEST_REGION_S);
+      start = Math.max(0, end - SHORTEST_REGION_S);
+    }
+    this.region = [start, end];
+    await this.seek(at >= start && at < end ? at : start);
+  }
+
+  get whole() {
+    return this.region[0] === 0 && this.region[1] === this.length;
+  }
+
+  position() {
+    if (!this.playing || !this.voices.size) return this.offset;
+    const [start, end] = this.region;
+    const run = Math.max(0, this.context.currentTime - this.startedAt) + this.offset - start;
+    return start + (run % (end - start));
+  }
+
+  tick() {
+    if (this.playing && this.voices.size) {
+      const now = this.context.currentTime;
+      if (this.active !== null && now > this.lastTick)
+        this.heard[this.active] = (this.heard[this.active] || 0) + now - this.lastTick;
+      this.lastTick = Math.max(now, this.lastTick);
+      this.smoothWrap(now);
+    }
+    this.onTick();
+  }
+
+  /* Where the loop jumps back it would click: the sound dips for a moment. */
+  smoothWrap(now) {
+    const at = now + this.region[1] - this.position();
+    if (at - now > 4 * TICK_MS / 1000 || at - this.wrapAt < SHORTEST_REGION_S / 2) return;
+    this.wrapAt = at;
+    const gain = this.envelope.gain;
+    gain.setValueAtTime(1, Math.max(now, at - FADE_S));
+    gain.linearRampToValueAtTime(0, at);
+    gain.linearRampToValueAtTime(1, at + FADE_S);
+  }
+}
