@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from accelerate import Accelerator
 
 from codeczoo import codecs
 from codeczoo.codecs.errors import InvalidTraining
@@ -23,7 +24,7 @@ from codeczoo.codecs.training.facts import ClipSet, describe
 from codeczoo.codecs.training.recipe import Recipe
 from codeczoo.codecs.training.running import Running
 from codeczoo.codecs.training.trainer import Trainer
-from codeczoo.codecs.training.validation import Validation
+from codeczoo.codecs.training.validation import Validation, validate
 from codeczoo.codecs.unicodec import UniCodec
 
 RATE = 16_000
@@ -208,6 +209,25 @@ def test_validation_says_how_each_part_of_the_codebook_is_used(trained: Path) ->
     parts = [line[f"validation/utilisation_{domain}"] for domain in ("speech", "music", "sound")]
     assert all(0 < part <= 1 for part in parts)
     assert (parts[0] + parts[1] + 2 * parts[2]) / 4 == pytest.approx(line["validation/utilisation"])
+
+
+def test_validation_tells_the_domains_and_scores_each_apart(clips: ClipSet, stages: Mapping[str, Recipe]) -> None:
+    recipe = stages["acoustic"]
+    model = recipe.build_model()
+    assert isinstance(model, UniCodec)
+    crops = validation_crops(clips, recipe.crops)
+    told: list[Any] = []
+    quantize = model.quantizer.encode
+    model.quantizer.encode = lambda latents, domain=None: told.append(domain) or quantize(latents, domain)
+    found = validate(model, Validation(crops), recipe.crops, Accelerator(cpu=True)).scores
+    domains = [crop.clip.domain for crop in crops]
+    assert [domain for (domain,) in told] == domains
+    by_domain = sum(found[f"mel_{domain}"] * domains.count(domain) for domain in ("speech", "music", "sound"))
+    assert by_domain / len(crops) == pytest.approx(found["mel"])
+    speech = tuple(crop for crop in crops if crop.clip.domain == "speech")
+    alone = validate(model, Validation(speech), recipe.crops, Accelerator(cpu=True)).scores
+    assert alone["mel"] == pytest.approx(found["mel_speech"])
+    assert "mel_speech" not in alone
 
 
 def test_crops_are_searched_in_the_part_of_their_domain(
