@@ -1,9 +1,9 @@
 """From an index of speech and a manifest of music and sound to the tables that the tiny UniCodec is trained on.
 
-    python clips_table.py ROOT SPEECH_INDEX AUDIO_MANIFEST OUT
+    python clips_table.py DATA
 
-OUT gets training.csv and speech.csv (its speech alone, for the fine-tuning stage), validation.csv (one crop's worth of
-some held-out clips of each domain) and heldout.csv (all of the held-out clips, whole). Paths are relative to ROOT.
+DATA holds train/index.csv and audio/manifest.csv with their audio, and gets training.csv and speech.csv (its speech
+alone, for the fine-tuning stage), heldout.csv (the clips that are held out) and validation.csv (some of them, evenly).
 
 * nothing of a held-out recording is trained on: speech is held out by speaker; of music and sound, excerpts of one
   recording, and notes of one instrument of one set, are on one side; ESC-10 holds out its fold 5, the instruments of
@@ -36,34 +36,32 @@ SPEECH_HELD_OUT, RECORDINGS_HELD_OUT = 0.02, 0.3
 VALIDATION_CLIPS = 16
 
 
-def main(root: Path, speech_index: Path, audio_manifest: Path, out: Path) -> None:
-    speech = [_speech(row, speech_index.parent.relative_to(root)) for row in _read(speech_index)]
-    others = [row for row in _read(audio_manifest) if row["path"].split("/")[0] in FOLDERS]
-    folder = audio_manifest.parent.relative_to(root)
+def main(data: Path) -> None:
+    speech = [_speech(row) for row in _read(data / "train" / "index.csv")]
+    others = [row for row in _read(data / "audio" / "manifest.csv") if row["path"].split("/")[0] in FOLDERS]
     kept: dict[str, list[Row]] = {"speech": [], "music": [], "sound": []}
     held_out: dict[str, list[Row]] = {"speech": [], "music": [], "sound": []}
     for row in speech:
         (held_out if _chosen(f"speaker {row['speaker']}", SPEECH_HELD_OUT) else kept)["speech"].append(row)
     for row in others:
         if _is_held_out(row):
-            held_out[row["domain"]].append(_whole(row, folder))
+            held_out[row["domain"]].append(_whole(row))
         else:
-            kept[row["domain"]] += _stretches(row, root, folder)
+            kept[row["domain"]] += _stretches(row, data)
     training = {domain: _evenly(rows, ROWS[domain]) for domain, rows in kept.items()}
-    out.mkdir(parents=True, exist_ok=True)
-    _write(out / "training.csv", [row for rows in training.values() for row in rows])
-    _write(out / "speech.csv", training["speech"])
+    _write(data / "training.csv", [row for rows in training.values() for row in rows])
+    _write(data / "speech.csv", training["speech"])
     validation = [row for rows in held_out.values() for row in _evenly(rows, VALIDATION_CLIPS)]
-    _write(out / "validation.csv", validation)
-    _write(out / "heldout.csv", [row for rows in held_out.values() for row in rows])
+    _write(data / "validation.csv", validation)
+    _write(data / "heldout.csv", [row for rows in held_out.values() for row in rows])
 
 
-def _speech(row: Row, folder: Path) -> Row:
-    return {**row, "path": f"{folder}/{row['shard']}", "domain": "speech"}
+def _speech(row: Row) -> Row:
+    return {**row, "path": f"train/{row['shard']}", "domain": "speech"}
 
 
-def _whole(row: Row, folder: Path) -> Row:
-    return {"path": f"{folder}/{row['path']}", "domain": row["domain"], "dataset": row["dataset"]}
+def _whole(row: Row) -> Row:
+    return {"path": f"audio/{row['path']}", "domain": row["domain"], "dataset": row["dataset"]}
 
 
 def _is_held_out(row: Row) -> bool:
@@ -75,10 +73,10 @@ def _is_held_out(row: Row) -> bool:
     return _chosen(f"{row['dataset']} {recording}", RECORDINGS_HELD_OUT)
 
 
-def _stretches(row: Row, root: Path, folder: Path) -> Iterator[Row]:
-    audio, rate = soundfile.read(root / folder / row["path"], always_2d=True)
+def _stretches(row: Row, data: Path) -> Iterator[Row]:
+    audio, rate = soundfile.read(data / "audio" / row["path"], always_2d=True)
     level = np.abs(audio).max(axis=1)
-    whole = _whole(row, folder)
+    whole = _whole(row)
     if len(level) < STRETCH_S * rate:
         yield whole
         return
@@ -112,4 +110,4 @@ def _write(path: Path, rows: Sequence[Row]) -> None:
 
 
 if __name__ == "__main__":
-    main(*(Path(argument) for argument in sys.argv[1:]))
+    main(Path(sys.argv[1]))
