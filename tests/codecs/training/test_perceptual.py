@@ -94,7 +94,7 @@ NOT_CALLABLE = 16_000
 @pytest.mark.parametrize(
     ("name", "error", "match"),
     [
-        ("feature.nowhere:Model", InvalidRecipe, "There is no feature model feature.nowhere:Model .*: No module"),
+        ("feature.nowhere:Model", InvalidRecipe, "There is no feature model feature.nowhere:Model: No module"),
         ("feature.makers:Nothing", InvalidRecipe, "has no attribute 'Nothing'"),
         ("feature.makers:needs_what_is_not_there", MissingDependency, "not installed: No module named 'no_package"),
         ("feature.makers:of_no_rate", InvalidRecipe, "makes no feature model"),
