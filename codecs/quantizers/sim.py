@@ -6,6 +6,10 @@ is left behind: no averages, no dead entries, nothing to initialise. The loss is
 a stop of the gradient. The default weights are those of UniCodec's code, where the smaller one is on the codebook's
 term; the paper's authors and vector-quantize-pytorch have it on the commitment.
 
+One thing can be initialised: where the entries lie and how far apart. A fresh map has them within a fraction of
+features of unit scale, and a gradient takes a thousand steps to bring them there; the encoder, which is faster, comes
+to them instead, and leaves all but a few behind. `fit` gives them the features' own mean and covariance.
+
 Parameters, named as in UniCodec's checkpoint: `embedding.weight` [entries, D], frozen; `embedding_proj` Linear(D, D).
 """
 
@@ -17,6 +21,7 @@ from torch import Tensor, nn
 
 from .base import Quantized, Quantizer, from_rows, straight_through, to_rows
 from .search import nearest
+from .shared_rows import summed
 
 
 class SimVectorQuantizer(Quantizer):
@@ -38,6 +43,26 @@ class SimVectorQuantizer(Quantizer):
         nn.init.normal_(self.embedding.weight, std=dim**-0.5)
         self.embedding.weight.requires_grad_(False)
         self.embedding_proj = nn.Linear(dim, dim, bias=bias)
+        self.passes = False
+        """Whether training forwards let features pass as they are, until there is something to `fit` the map to."""
+
+    @property
+    def initialised(self) -> bool:
+        return not self.passes
+
+    @torch.no_grad()
+    def fit(self, features: Tensor) -> None:
+        """Set the map so that entries lie as these features do, mean and covariance. On every process."""
+        self.check_features(features)
+        rows = to_rows(features).double()
+        count = summed(torch.tensor(float(len(rows)), dtype=torch.float64, device=rows.device))
+        mean = summed(rows.sum(dim=0)) / count
+        variances, directions = torch.linalg.eigh(summed((rows - mean).T @ (rows - mean)) / count)
+        root = directions * variances.clamp(min=0).sqrt() @ directions.T
+        # The frozen vectors have a variance of 1 / D.
+        self.embedding_proj.weight.copy_(root * self.dim**0.5)
+        if self.embedding_proj.bias is not None:
+            self.embedding_proj.bias.copy_(mean)
 
     def codebook(self) -> Tensor:
         """The entries as they are searched, float32 `[entries, D]`."""
@@ -49,6 +74,9 @@ class SimVectorQuantizer(Quantizer):
     def quantized(self, features: Tensor, codes: Tensor) -> Quantized:
         """What `forward` gives for features whose codes are known."""
         quantized = self.decode(codes)
+        if self.training and self.passes:
+            # Tied to the map, which several processes would wait for the gradient of.
+            return Quantized(features, codes, 0.0 * quantized.float().sum(), self.statistics(codes))
         if self.training:
             commitment = F.mse_loss(features.float(), quantized.detach())
             codebook = F.mse_loss(quantized, features.detach().float())

@@ -50,7 +50,8 @@ class CodebookRecipe:
     dead_share: float = 0.1
     from_step: int = 0
     """Step after which frames are gathered for the first codebook. Until there is one, a batch's own frames stand for
-    it: features pass as they are where a batch has no more frames than there are entries."""
+    it: features pass as they are where a batch has no more frames than there are entries. Of UniCodec: step until which
+    features pass as they are; then its codebook is fitted to those of a batch (`codeczoo.codecs.quantizers.sim`)."""
     init_sample: int | None = None
     """Frames that the first codebook is made of; none: four an entry."""
     init_iterations: int = 50
@@ -175,6 +176,9 @@ class Recipe:
         model = WavTokenizer(self.model)
         model.quantizer = self._quantizer(self.model.encoder.dimension, self.model.entries)
         return model
+
+    def before_step(self, model: TrainedModel, parts: Sequence[Batch], step: int) -> None:
+        """What is set by the step, and nothing else, before its forwards. Every process calls this."""
 
     def run_model(self, model: Any, batch: Batch, bandwidth_id: int) -> Reconstruction:
         """The training forward of a batch; `model` may be wrapped."""

@@ -61,3 +61,35 @@ def test_the_map_learns_and_the_vectors_do_not() -> None:
     assert float(after.loss.detach()) < 0.3 * float(before.loss.detach())
     assert float(before.statistics["utilisation"]) < 0.5
     assert float(after.statistics["utilisation"]) > 0.9
+
+
+def test_fitted_entries_lie_as_the_features_do() -> None:
+    draw = torch.Generator().manual_seed(0)
+    quantizer = SimVectorQuantizer(6, 4096)
+    spread = torch.diag(torch.tensor([3.0, 2.0, 1.0, 0.1, 0.01, 0.0])) @ torch.randn(6, 6, generator=draw)
+    features = (torch.randn(8, 200, 6, generator=draw) @ spread + torch.arange(6.0)).transpose(1, 2)
+    rows = features.transpose(1, 2).flatten(0, 1)
+    unused = quantizer(features)
+    assert int(unused.codes.unique().numel()) < 60
+    quantizer.fit(features)
+    entries = quantizer.codebook()
+    scale = rows.std(dim=0)
+    torch.testing.assert_close(entries.mean(dim=0) / scale, rows.mean(dim=0) / scale, rtol=0, atol=0.1)
+    torch.testing.assert_close(
+        entries.T.cov() / rows.T.cov().diag().amax(), rows.T.cov() / rows.T.cov().diag().amax(), rtol=0, atol=0.08
+    )
+    assert int(quantizer(features).codes.unique().numel()) > 600
+
+
+def test_features_that_pass_are_those_that_came() -> None:
+    quantizer = SimVectorQuantizer(6, 64)
+    quantizer.passes = True
+    features = torch.randn(2, 6, 9, requires_grad=True)
+    out = quantizer(features)
+    assert out.quantized is features
+    assert float(out.loss.detach()) == 0
+    assert not quantizer.initialised
+    (out.loss + out.quantized.sum()).backward()
+    assert torch.equal(features.grad, torch.ones(2, 6, 9))
+    assert float(quantizer.embedding_proj.weight.grad.abs().max()) == 0
+    assert not torch.equal(quantizer.eval()(features).quantized, features)
