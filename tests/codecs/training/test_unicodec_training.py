@@ -71,6 +71,9 @@ band_channels = 4
 [losses]
 commitment = 10.0
 
+[codebook]
+from_step = 0
+
 [optimiser]
 learning_rate = {rate}
 warmup_steps = 2
@@ -257,7 +260,7 @@ def test_features_pass_until_the_codebook_is_fitted_to_them(
     model.quantizer.register_forward_hook(
         lambda _part, inputs, made: seen.append((made.quantized is inputs[0], made.loss))
     )
-    fresh = model.quantizer.codebook()
+    fresh = model.quantizer.codebook().detach()
     trainer.run(3)
     assert not model.quantizer.initialised
     assert not (tmp_path / "whole" / "model.safetensors").exists()
@@ -266,7 +269,7 @@ def test_features_pass_until_the_codebook_is_fitted_to_them(
     assert [passed for passed, _ in seen] == [True] * 3 + [False] * 3
     assert all((float(loss.detach()) == 0) == passed for passed, loss in seen)
     assert model.quantizer.initialised
-    assert 0.5 < float(model.quantizer.codebook().std() / spread) < 2 < float(spread / fresh.std())
+    assert 0.5 < float(model.quantizer.codebook().detach().std() / spread) < 2 < float(spread / fresh.std())
     for until in (2, 4, None):
         Trainer(recipe, clips, tmp_path / "parts", running()).run(until)
     whole, parts = end_state(tmp_path / "whole"), end_state(tmp_path / "parts")
