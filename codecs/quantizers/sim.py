@@ -7,8 +7,9 @@ a stop of the gradient. The default weights are those of UniCodec's code, where 
 term; the paper's authors and vector-quantize-pytorch have it on the commitment.
 
 One thing can be initialised: where the entries lie and how far apart. A fresh map has them within a fraction of
-features of unit scale, and a gradient takes a thousand steps to bring them there; the encoder, which is faster, comes
-to them instead, and leaves all but a few behind. `fit` gives them the features' own mean and covariance.
+features of unit scale, in all directions alike, where features differ in few; a gradient takes thousands of steps to
+bring them there. The encoder is faster: it comes to them, and leaves all but a few behind. `fit` makes the frozen
+vectors of frames that are drawn from the features, and the map one that puts them where they were.
 
 Parameters, named as in UniCodec's checkpoint: `embedding.weight` [entries, D], frozen; `embedding_proj` Linear(D, D).
 """
@@ -21,7 +22,7 @@ from torch import Tensor, nn
 
 from .base import Quantized, Quantizer, from_rows, straight_through, to_rows
 from .search import nearest
-from .shared_rows import summed
+from .shared_rows import SharedRows, summed
 
 
 class SimVectorQuantizer(Quantizer):
@@ -50,19 +51,26 @@ class SimVectorQuantizer(Quantizer):
     def initialised(self) -> bool:
         return not self.passes
 
-    @torch.no_grad()
     def fit(self, features: Tensor) -> None:
-        """Set the map so that entries lie as these features do, mean and covariance. On every process."""
+        """Set vectors and map so that the entries are frames drawn from these features. On every process."""
+        rows = self._rows(features)
+        self._place(SharedRows.of(rows).draw(len(self.embedding.weight)), rows)
+
+    def _rows(self, features: Tensor) -> Tensor:
         self.check_features(features)
-        rows = to_rows(features).double()
-        count = summed(torch.tensor(float(len(rows)), dtype=torch.float64, device=rows.device))
-        mean = summed(rows.sum(dim=0)) / count
-        variances, directions = torch.linalg.eigh(summed((rows - mean).T @ (rows - mean)) / count)
-        root = directions * variances.clamp(min=0).sqrt() @ directions.T
-        # The frozen vectors have a variance of 1 / D.
-        self.embedding_proj.weight.copy_(root * self.dim**0.5)
-        if self.embedding_proj.bias is not None:
-            self.embedding_proj.bias.copy_(mean)
+        return to_rows(features.detach())
+
+    @torch.no_grad()
+    def _place(self, entries: Tensor, rows: Tensor) -> None:
+        """Vectors of variance 1 / D over all `rows`, as those of a fresh codebook, whose map gives `entries`."""
+        bias = self.embedding_proj.bias
+        count = summed(torch.tensor(float(len(rows)), device=rows.device))
+        mean = torch.zeros_like(rows[0]) if bias is None else summed(rows.sum(dim=0)) / count
+        scale = (summed((rows - mean).square().sum()) / count).sqrt()
+        self.embedding.weight.copy_((entries - mean) / scale)
+        self.embedding_proj.weight.copy_(scale * torch.eye(self.dim, device=rows.device))
+        if bias is not None:
+            bias.copy_(mean)
 
     def codebook(self) -> Tensor:
         """The entries as they are searched, float32 `[entries, D]`."""
