@@ -12,6 +12,8 @@ one clip of noise of each length, batch 1: one run that is not counted, then `--
 - *peak memory*: on a GPU what PyTorch holds at most, the model included; on a CPU how much more the process holds at
   most while it works on a clip than before (`/proc`, Linux). Windowed attention makes it grow linearly: the last column
   is memory beyond the model for a second of audio.
+- *others*: cores that other programs took meanwhile, by model (Linux). Where they are not next to 0, times are theirs
+  as much as the model's; memory is not touched by them.
 
 Figures go to OUT/native_speed.json and .md.
 """
@@ -24,14 +26,16 @@ import logging
 import multiprocessing
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .environment import commit, cores, processor, versions
 from .errors import BenchmarkError
+from .process_tree import Cost
 
 if TYPE_CHECKING:
     import torch
@@ -234,7 +238,7 @@ def in_words(figures: Figures) -> str:
     machine = figures["machine"]
     lines = [
         f"{figures['device']}, {machine['processor']}, {machine['threads']} of {machine['cores']} cores; float32, "
-        f"batch 1, random weights, least of {figures['repeats']}.",
+        f"batch 1, random weights, least of {figures['repeats']}.{_of_others(figures['other_programs_cores'])}",
         "",
         "| model | weights (M) | seconds | RTF | encode (s) | decode (s) | peak memory (MiB) | MiB a second |",
         "|---|---:|---:|---:|---:|---:|---:|---:|",
@@ -247,6 +251,11 @@ def in_words(figures: Figures) -> str:
             f"{row['encode_s']:.3f} | {row['decode_s']:.3f} | {memory}"
         )
     return "\n".join(lines) + "\n"
+
+
+def _of_others(cores_taken: Mapping[str, float]) -> str:
+    taken = ", ".join(f"{name} {cores_taken[name]:.2f}" for name in cores_taken)
+    return f" Cores that other programs took meanwhile: {taken}." if taken else ""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -263,17 +272,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     rows: list[Row] = []
+    others: dict[str, float] = {}
     try:
         for name in options.models:
             _log.info("%s, %s s", name, options.lengths)
-            rows += measure(
-                name,
-                options.lengths,
-                device=options.device,
-                threads=options.threads,
-                repeats=options.repeats,
-                small=options.small,
-            )
+            with Cost() if _STATUS.exists() else nullcontext() as cost:
+                rows += measure(
+                    name,
+                    options.lengths,
+                    device=options.device,
+                    threads=options.threads,
+                    repeats=options.repeats,
+                    small=options.small,
+                )
+            if cost is not None:
+                others[name] = round(cost.others_cpu_s / cost.wall_s, 2)
     except (BenchmarkError, RuntimeError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -283,6 +296,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "versions": versions(),
         "commit": commit(),
         "repeats": options.repeats,
+        "other_programs_cores": others,
         "small": options.small,
         "rows": [asdict(row) for row in rows],
     }

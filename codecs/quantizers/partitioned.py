@@ -23,6 +23,7 @@ from codeczoo.codecs.domains import one_a_clip, parts
 
 from .base import Quantized, to_rows
 from .search import nearest
+from .shared_rows import SharedRows
 from .sim import SimVectorQuantizer
 
 Domains = str | Sequence[str | None]
@@ -41,6 +42,17 @@ class PartitionedSimQuantizer(SimVectorQuantizer):
     def forward(self, features: Tensor, domain: Domains | None = None) -> Quantized:
         """`domain`, for all clips or one a clip, is where each is searched; None: everywhere."""
         return self.quantized(features, self.encode(features, domain))
+
+    def fit(self, features: Tensor, domain: Domains | None = None) -> None:
+        """Each part from the frames of its domain; from all, where there are none of it."""
+        rows = self._rows(features)
+        of_clip = one_a_clip(domain, features.shape[0])
+        entries: list[Tensor] = []
+        for wanted, part in self.parts.items():
+            clips = [index for index, name in enumerate(of_clip) if name == wanted]
+            of_part = SharedRows.of(self._rows(features[clips]))
+            entries.append((of_part if of_part.total else SharedRows.of(rows)).draw(len(part)))
+        self._place(torch.cat(entries), rows)
 
     def encode(self, features: Tensor, domain: Domains | None = None) -> Tensor:
         self.check_features(features)

@@ -6,6 +6,11 @@ is left behind: no averages, no dead entries, nothing to initialise. The loss is
 a stop of the gradient. The default weights are those of UniCodec's code, where the smaller one is on the codebook's
 term; the paper's authors and vector-quantize-pytorch have it on the commitment.
 
+One thing can be initialised: where the entries lie and how far apart. A fresh map has them within a fraction of
+features of unit scale, in all directions alike, where features differ in few; a gradient takes thousands of steps to
+bring them there. The encoder is faster: it comes to them, and leaves all but a few behind. `fit` makes the frozen
+vectors of frames that are drawn from the features, and the map one that puts them where they were.
+
 Parameters, named as in UniCodec's checkpoint: `embedding.weight` [entries, D], frozen; `embedding_proj` Linear(D, D).
 """
 
@@ -17,6 +22,7 @@ from torch import Tensor, nn
 
 from .base import Quantized, Quantizer, from_rows, straight_through, to_rows
 from .search import nearest
+from .shared_rows import SharedRows, summed
 
 
 class SimVectorQuantizer(Quantizer):
@@ -38,6 +44,33 @@ class SimVectorQuantizer(Quantizer):
         nn.init.normal_(self.embedding.weight, std=dim**-0.5)
         self.embedding.weight.requires_grad_(False)
         self.embedding_proj = nn.Linear(dim, dim, bias=bias)
+        self.passes = False
+        """Whether training forwards let features pass as they are, until there is something to `fit` the map to."""
+
+    @property
+    def initialised(self) -> bool:
+        return not self.passes
+
+    def fit(self, features: Tensor) -> None:
+        """Set vectors and map so that the entries are frames drawn from these features. On every process."""
+        rows = self._rows(features)
+        self._place(SharedRows.of(rows).draw(len(self.embedding.weight)), rows)
+
+    def _rows(self, features: Tensor) -> Tensor:
+        self.check_features(features)
+        return to_rows(features.detach())
+
+    @torch.no_grad()
+    def _place(self, entries: Tensor, rows: Tensor) -> None:
+        """Vectors of variance 1 / D over all `rows`, as those of a fresh codebook, whose map gives `entries`."""
+        bias = self.embedding_proj.bias
+        count = summed(torch.tensor(float(len(rows)), device=rows.device))
+        mean = torch.zeros_like(rows[0]) if bias is None else summed(rows.sum(dim=0)) / count
+        scale = (summed((rows - mean).square().sum()) / count).sqrt()
+        self.embedding.weight.copy_((entries - mean) / scale)
+        self.embedding_proj.weight.copy_(scale * torch.eye(self.dim, device=rows.device))
+        if bias is not None:
+            bias.copy_(mean)
 
     def codebook(self) -> Tensor:
         """The entries as they are searched, float32 `[entries, D]`."""
@@ -49,6 +82,9 @@ class SimVectorQuantizer(Quantizer):
     def quantized(self, features: Tensor, codes: Tensor) -> Quantized:
         """What `forward` gives for features whose codes are known."""
         quantized = self.decode(codes)
+        if self.training and self.passes:
+            # Tied to the map, which several processes would wait for the gradient of.
+            return Quantized(features, codes, 0.0 * quantized.float().sum(), self.statistics(codes))
         if self.training:
             commitment = F.mse_loss(features.float(), quantized.detach())
             codebook = F.mse_loss(quantized, features.detach().float())

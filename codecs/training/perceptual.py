@@ -1,7 +1,10 @@
 """The perceptual loss: distance in the layers of a model that has learnt to understand speech (equation 9).
 
 Any feature model serves: a module with a `sample_rate`, from audio `[B, 1, T]` to its layers. Its weights are frozen,
-it stays in eval mode, and what it makes of real audio has no graph.
+it stays in eval mode, and what it makes of real audio has no graph. A recipe names it:
+
+    features = "microsoft/wavlm-large"                                                a WavLM on the hub, or its folder
+    features = "codeczoo.codecs.training.distillmos_features:DistillMosFeatures"      what makes one, without arguments
 
 TAAE's is WavLM-Large, all 24 layers (Chen et al., 2022, arXiv 2110.13900; weights `microsoft/wavlm-large` on the
 Hugging Face hub, CC BY-SA 3.0). The published code divides by the standard deviation of the target's features where the
@@ -10,20 +13,24 @@ paper has their mean magnitude; this is the paper's.
 
 from __future__ import annotations
 
+import importlib
+import re
 from collections.abc import Sequence
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codeczoo.codecs.errors import InvalidAudio, WeightsMissing
+from codeczoo.codecs.errors import InvalidAudio, InvalidRecipe, MissingDependency, WeightsMissing
 
 from .judgement import in_float32
 from .relative_matching import relative_distance
 
 WAVLM_LARGE = "microsoft/wavlm-large"
 _FLOOR = 1e-5
+_MAKER = re.compile(r"[A-Za-z_]\w*(\.\w+)+:[A-Za-z_]\w*")
+"""Neither a name on the hub nor, with its dot, the folder of a drive has this form."""
 
 
 class FeatureModel(Protocol):
@@ -34,6 +41,29 @@ class FeatureModel(Protocol):
     def __call__(self, audio: Tensor) -> Sequence[Tensor]:
         """Audio float `[B, 1, T]` at `sample_rate` to the features of each layer, differentiable."""
         ...
+
+
+def feature_model(name: str) -> FeatureModel:
+    """The model that a recipe names: `package.module:callable`, or what WavLmFeatures.pretrained takes.
+
+    Raises InvalidRecipe, WeightsMissing, MissingDependency.
+    """
+    if not _MAKER.fullmatch(name):
+        return WavLmFeatures.pretrained(name)
+    module, attribute = name.split(":")
+    try:
+        make = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise InvalidRecipe(
+            f"There is no feature model {name}: {error}. It is named package.module:callable."
+        ) from error
+    try:
+        made = make() if callable(make) else None
+    except ImportError as error:
+        raise MissingDependency(f"The feature model {name} needs a package that is not installed: {error}.") from error
+    if not (callable(made) and isinstance(getattr(made, "sample_rate", None), int)):
+        raise InvalidRecipe(f"{name} makes no feature model: that is called on audio and has a sample_rate in Hz.")
+    return cast("FeatureModel", made)
 
 
 class WavLmFeatures(nn.Module):

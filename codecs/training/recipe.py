@@ -15,7 +15,7 @@ interrupted; `pace` alone does not count: it decides when things are logged and 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     from .learning import Step
 
+Batches = Callable[[], Generator[list[Batch], None, None]]
+"""Batches of this process, each in its parts."""
 Procedure = Literal["alternating", "joint"]
 Precision = Literal["no", "bf16", "fp16"]
 
@@ -50,7 +52,8 @@ class CodebookRecipe:
     dead_share: float = 0.1
     from_step: int = 0
     """Step after which frames are gathered for the first codebook. Until there is one, a batch's own frames stand for
-    it: features pass as they are where a batch has no more frames than there are entries."""
+    it: features pass as they are where a batch has no more frames than there are entries. Of UniCodec: step until which
+    features pass as they are; then the codebook is made of them (`fit` of `codeczoo.codecs.quantizers.sim`)."""
     init_sample: int | None = None
     """Frames that the first codebook is made of; none: four an entry."""
     init_iterations: int = 50
@@ -175,6 +178,9 @@ class Recipe:
         model = WavTokenizer(self.model)
         model.quantizer = self._quantizer(self.model.encoder.dimension, self.model.entries)
         return model
+
+    def before_step(self, model: TrainedModel, step: int, ahead: Batches) -> None:
+        """What a step begins with; `ahead` gives its batches and those after it. Every process calls this."""
 
     def run_model(self, model: Any, batch: Batch, bandwidth_id: int) -> Reconstruction:
         """The training forward of a batch; `model` may be wrapped."""

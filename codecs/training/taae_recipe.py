@@ -10,7 +10,7 @@
     codeczoo train taae-finetune --data all.csv --out runs/finetune --init runs/pretrain/checkpoints/step-...pt
 
 Both: AdamW at a constant rate of 8e-4, weight decay 0.01 for the model and none for the discriminators, float16 as
-published. The feature model comes from the hub, or from the folder that `features` names.
+published. The feature model comes from the hub, or is what `features` names (`codeczoo.codecs.training.perceptual`).
 
 What the published code does and this does not: it takes a batch for the discriminators and the next one for the model
 (here each is for both); its quantizer has one number of levels where the paper draws one of three a step.
@@ -32,7 +32,7 @@ from codeczoo.codecs.quantizers.digits import to_digits
 from codeczoo.codecs.taae import TAAE, TAAEConfig
 
 from .models import Judges, TrainedModel
-from .perceptual import WAVLM_LARGE, PerceptualLoss, WavLmFeatures
+from .perceptual import WAVLM_LARGE, PerceptualLoss, feature_model
 from .random_levels import RandomLevels
 from .recipe import CodebookRecipe, DataRecipe, OptimiserRecipe, Recipe
 from .taae_discriminator import GoldenConfig, GoldenDiscriminator
@@ -80,7 +80,7 @@ class TaaeRecipe(Recipe):
     stage: Stage = "pretrain"
     bottleneck: BottleneckRecipe = field(default_factory=BottleneckRecipe)
     features: str = WAVLM_LARGE
-    """Finetune: the feature model, by its name on the hub or its folder."""
+    """Finetune: the feature model, by its name on the hub, its folder, or `package.module:callable`."""
 
     def __post_init__(self) -> None:
         if self.codebook != CodebookRecipe() or self.scale_features or self.adversarial_from:
@@ -117,10 +117,10 @@ class TaaeRecipe(Recipe):
         return GoldenDiscriminator(self.discriminators)
 
     def build_perceptual(self) -> PerceptualLoss | None:
-        """Of the stage finetune. Raises WeightsMissing."""
+        """Of the stage finetune. Raises InvalidRecipe, WeightsMissing, MissingDependency."""
         if self.stage == "pretrain":
             return None
-        return PerceptualLoss(WavLmFeatures.pretrained(self.features), self.model.sample_rate)
+        return PerceptualLoss(feature_model(self.features), self.model.sample_rate)
 
     def build_step(self, accelerator: Accelerator, model: TrainedModel, judges: Judges) -> TaaeStep:
         from .taae_step import TaaeStep

@@ -172,6 +172,7 @@ class Trainer:
         """One step, counted; the guard's patience is limited."""
         counts = self._counts
         step = counts.step + 1
+        self.recipe.before_step(self.model, step, self._batches)
         known = self.model.quantizer.initialised
         outcome = self._step(parts, step)
         counts.step = step

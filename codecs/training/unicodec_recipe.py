@@ -20,10 +20,14 @@ paper and code differ, this follows the paper: spans of 5 masked frames (3 in th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
+
+import torch
 
 from codeczoo.codecs.domains import parts
 from codeczoo.codecs.unicodec import UniCodec, UniCodecConfig, UniCodecReconstruction
@@ -33,7 +37,7 @@ from codeczoo.codecs.wavtokenizer import Reconstruction
 from .loader import Batch
 from .losses import GeneratorLoss
 from .models import TrainedModel
-from .recipe import CodebookRecipe, Recipe
+from .recipe import Batches, CodebookRecipe, Recipe
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,10 @@ class UniCodecRecipe(Recipe):
     """None: nothing is masked."""
 
     def __post_init__(self) -> None:
-        if self.codebook != CodebookRecipe():
-            raise ValueError("UniCodec's codebook is learnt by gradients: a recipe for it has no table [codebook].")
+        if self.codebook != CodebookRecipe(from_step=self.codebook.from_step):
+            raise ValueError(
+                "UniCodec's codebook is learnt by gradients: of [codebook] its recipes have from_step alone."
+            )
         super().__post_init__()
         if self.semantic is not None:
             # Raises what does not fit, now and not at the first step.
@@ -85,6 +91,22 @@ class UniCodecRecipe(Recipe):
 
     def run_model(self, model: Any, batch: Batch, bandwidth_id: int) -> Reconstruction:
         return model(batch.audio, bandwidth_id, batch.domains, self.semantic and self.semantic.masking)
+
+    def before_step(self, model: TrainedModel, step: int, ahead: Batches) -> None:
+        assert isinstance(model, UniCodec)
+        first = self.codebook.from_step + 1
+        model.quantizer.passes = step < first
+        if step == first > 1:
+            with closing(ahead()) as batches:
+                self._fit_codebook(model, batches)
+
+    def _fit_codebook(self, model: UniCodec, batches: Iterator[list[Batch]]) -> None:
+        """From about two frames an entry."""
+        frames = self.batch_size * -(-self.crops.samples // self.model.hop)
+        count = -(-2 * self.model.entries // frames)
+        parts = [part for batch in itertools.islice(batches, count) for part in batch]
+        latents = torch.cat([model.encode_to_latents(part.audio) for part in parts])
+        model.quantizer.fit(latents, [domain for part in parts for domain in part.domains])
 
     def with_own_terms(self, loss: GeneratorLoss, made: Reconstruction) -> GeneratorLoss:
         if self.semantic is None:

@@ -1,12 +1,14 @@
 """How good the model is on crops that it does not learn from.
 
-Every held-out crop is encoded and decoded as a user would do it (eval mode, float32, bandwidth id 0). What is always
-measured is the mel loss and the codebook's use over all crops: `utilisation`, the share of entries that occur, and
-`perplexity`; where a domain has a part of it, also `utilisation_speech` and so on, of each part. Further scores come
-from the caller as a function, because metrics are no business of the codecs: `codeczoo.benchmarks.training_validation`
-has the zoo's own.
+Every held-out crop is encoded and decoded as a user would do it (eval mode, float32, bandwidth id 0, and UniCodec told
+the crop's domain where it is known). What is always measured is the mel loss and the codebook's use over all crops:
+`utilisation`, the share of entries that occur, and `perplexity`; where a domain has a part of it, also
+`utilisation_speech` and so on, of each part. Further scores come from the caller as a function, because metrics are no
+business of the codecs: `codeczoo.benchmarks.training_validation` has the zoo's own.
 
-A score that a crop does not have (PESQ of silence) is left out of the mean, and counted as `NAME_undefined`.
+Where crops are of several domains, every score is there of each as well (`mel_music`): a mean over speech and music
+says what the validation set is made of, and PESQ and STOI are defined for speech alone. A score that a crop does not
+have (PESQ of silence) is left out of the mean, and counted as `NAME_undefined`.
 """
 
 from __future__ import annotations
@@ -18,9 +20,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from codeczoo.codecs.domains import DOMAINS, Domain
 from codeczoo.codecs.quantizers.base import usage
 from codeczoo.codecs.quantizers.partitioned import PartitionedSimQuantizer
 from codeczoo.codecs.resampling import Audio
+from codeczoo.codecs.unicodec import UniCodec
 
 from .crops import Crop, CropSettings
 from .loader import validation_batches
@@ -66,6 +70,14 @@ class Validated:
     """Of this process."""
 
 
+@dataclass(frozen=True)
+class _Row:
+    """What one crop came to."""
+
+    domain: Domain | None
+    scores: dict[str, float | None]
+
+
 def validate(
     model: TrainedModel, validation: Validation, settings: CropSettings, accelerator: Accelerator
 ) -> Validated:
@@ -73,7 +85,7 @@ def validate(
     are different afterwards. Raises InvalidAudioFile."""
     mel = MelLoss(settings.sample_rate).to(accelerator.device)
     mine = validation.crops[accelerator.process_index :: accelerator.num_processes]
-    rows: list[dict[str, float | None]] = []
+    rows: list[_Row] = []
     codes: list[Tensor] = []
     examples: list[Example] = []
     devices = [accelerator.device] if accelerator.device.type == "cuda" else []
@@ -81,26 +93,30 @@ def validate(
     model.eval()
     try:
         with torch.no_grad(), torch.random.fork_rng(devices):
-            for name, audio in _crops(mine, settings):
-                found = model.encode(audio.to(accelerator.device))
+            for name, domain, audio in _crops(mine, settings):
+                found = _encoded(model, audio.to(accelerator.device), domain)
                 decoded = model.decode(found, audio.shape[-1])
                 row: dict[str, float | None] = {"mel": float(mel(audio.to(accelerator.device), decoded))}
                 reference, estimate = audio[0, 0].numpy(), decoded[0, 0].cpu().numpy()
                 if validation.score is not None:
                     row.update(validation.score(reference, estimate, settings.sample_rate))
-                rows.append(row)
+                rows.append(_Row(domain, row))
                 codes.append(found.cpu())
                 if len(examples) < validation.examples:
                     examples.append(Example(name, reference, estimate))
     finally:
         model.train(was_training)
-    scores = _means(_from_all(rows)) | _use_of_codebook(codes, model)
+    scores = _scores(_from_all(rows)) | _use_of_codebook(codes, model)
     return Validated(scores, tuple(examples))
 
 
-def _crops(crops: tuple[Crop, ...], settings: CropSettings) -> Iterator[tuple[str, Tensor]]:
+def _crops(crops: tuple[Crop, ...], settings: CropSettings) -> Iterator[tuple[str, Domain | None, Tensor]]:
     for batch in validation_batches(crops, settings, 1):
-        yield batch.clips[0], batch.audio
+        yield batch.clips[0], batch.domains[0], batch.audio
+
+
+def _encoded(model: TrainedModel, audio: Tensor, domain: Domain | None) -> Tensor:
+    return model.encode(audio, domain) if isinstance(model, UniCodec) else model.encode(audio)
 
 
 def _from_all(items: list) -> list:
@@ -108,6 +124,16 @@ def _from_all(items: list) -> list:
     from accelerate.utils import gather_object
 
     return gather_object(items)
+
+
+def _scores(rows: list[_Row]) -> dict[str, float]:
+    """Means over all crops, and over those of each domain where there are several."""
+    found = _means([row.scores for row in rows])
+    domains = {row.domain for row in rows}
+    for domain in DOMAINS if len(domains) > 1 else ():
+        of_it = _means([row.scores for row in rows if row.domain == domain])
+        found |= {f"{name}_{domain}": value for name, value in of_it.items()}
+    return found
 
 
 def _means(rows: list[dict[str, float | None]]) -> dict[str, float]:

@@ -15,7 +15,10 @@ from codeczoo.benchmarks.errors import BenchmarkError
 def test_figures_of_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--models", "taae", "--small", "--lengths", "1", "0.5", "--repeats", "1", "--threads", "1"]
     assert native_speed.main([*arguments, "--out", str(tmp_path)]) == 0
-    rows = json.loads((tmp_path / "native_speed.json").read_text(encoding="utf-8"))["rows"]
+    figures = json.loads((tmp_path / "native_speed.json").read_text(encoding="utf-8"))
+    assert set(figures["other_programs_cores"]) == ({"taae"} if Path("/proc/self/status").exists() else set())
+    assert all(0 <= cores < 1000 for cores in figures["other_programs_cores"].values())
+    rows = figures["rows"]
     assert [(row["model"], row["seconds"]) for row in rows] == [("taae", 0.5), ("taae", 1.0)]
     for row in rows:
         assert row["real_time_factor"] == pytest.approx((row["encode_s"] + row["decode_s"]) / row["seconds"])

@@ -247,6 +247,31 @@ def test_curves_of_runs(tmp_path: Path) -> None:
         training_curves.main([str(tmp_path / "c"), "--out", str(tmp_path / "out")])
 
 
+def test_curves_of_stages_follow_one_another(tmp_path: Path) -> None:
+    """And scores are by domain where a validation tells them apart."""
+    scores = {"validation/pesq_wb": 1.5, "validation/pesq_wb_speech": 2.0, "validation/pesq_wb_music": 1.0}
+    scores |= {"validation/utilisation": 0.5, "validation/utilisation_music": 0.25, "validation/mel_speech": 3.0}
+    lines = [{"step": 2, **scores}, {"step": 4, **scores, "generator/contrastive": 7.0}]
+    found = training_curves.points("first", lines) + training_curves.points("second", lines[:1])
+    assert {point.quantity: point.value for point in found} == {
+        "validation/mel_speech": 3.0,
+        "validation/pesq_wb_speech": 2.0,
+        "validation/utilisation_music": 0.25,
+        "generator/contrastive": 7.0,
+    }
+    assert [(p.run, p.step) for p in found if p.quantity == "validation/mel_speech"] == [
+        ("first", 2), ("first", 4), ("second", 2),
+    ]  # fmt: skip
+    drawn: list[tuple[list[float], str]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        from matplotlib.axes import Axes
+
+        patch.setattr(Axes, "plot", lambda _axes, x, _y, **look: drawn.append((list(x), look["color"])))
+        training_curves.draw(found, tmp_path / "curves.png", stages=True)
+    assert drawn[:2] == [([2, 4], "C0"), ([6], "C0")]
+    assert len(drawn) == 7
+
+
 def test_ablations_differ_in_one_thing(recipe: Path) -> None:
     made = training_ablations.variants(recipes.load(str(recipe)), (8, 16))
     base = made.pop("base").facts()

@@ -53,3 +53,16 @@ def test_an_unknown_domain_is_an_error() -> None:
             quantizer.encode(torch.zeros(2, 6, 3), domain)
     with pytest.raises(UnknownDomain, match="2 clips and 1 domains"):
         quantizer.encode(torch.zeros(2, 6, 3), ["speech"])
+
+
+def test_each_part_is_fitted_to_the_frames_of_its_domain() -> None:
+    quantizer = PartitionedSimQuantizer(4, 64)
+    # Of each clip all frames have a first component of their own; of sound there is no clip.
+    features = torch.randn(3, 4, 50)
+    features[:, 0] = torch.tensor([10.0, 20.0, 30.0])[:, None]
+    quantizer.fit(features, ["speech", "music", None])
+    entries = quantizer.codebook()[:, 0].detach().round()
+    assert entries[:16].unique().tolist() == [10]
+    assert entries[16:32].unique().tolist() == [20]
+    assert entries[32:].unique().tolist() == [10, 20, 30]
+    assert quantizer(features, ["speech", "music", "sound"]).codes[0].unique().numel() == 16

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from safetensors.torch import load_file
 from vector_quantize_pytorch import SimVQ
@@ -61,3 +62,34 @@ def test_the_map_learns_and_the_vectors_do_not() -> None:
     assert float(after.loss.detach()) < 0.3 * float(before.loss.detach())
     assert float(before.statistics["utilisation"]) < 0.5
     assert float(after.statistics["utilisation"]) > 0.9
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_fitted_entries_are_frames(bias: bool) -> None:
+    draw = torch.Generator().manual_seed(0)
+    quantizer = SimVectorQuantizer(6, 512, bias=bias)
+    spread = torch.diag(torch.tensor([3.0, 2.0, 1.0, 0.1, 0.01, 0.0])) @ torch.randn(6, 6, generator=draw)
+    features = (torch.randn(8, 200, 6, generator=draw) @ spread + 5 * torch.arange(6.0)).transpose(1, 2)
+    rows = features.transpose(1, 2).flatten(0, 1)
+    assert int(quantizer(features).codes.unique().numel()) < 60
+    quantizer.fit(features)
+    distances, nearest = torch.cdist(quantizer.codebook().double(), rows.double()).min(dim=1)
+    assert float(distances.detach().max()) < 1e-3
+    assert int(nearest.unique().numel()) == 512
+    assert int(quantizer(features).codes.unique().numel()) == 512
+    # The vectors are of the size of fresh ones, so that the map learns as fast.
+    assert float(quantizer.embedding.weight.square().sum(dim=1).mean()) == pytest.approx(1, rel=0.2)
+
+
+def test_features_that_pass_are_those_that_came() -> None:
+    quantizer = SimVectorQuantizer(6, 64)
+    quantizer.passes = True
+    features = torch.randn(2, 6, 9, requires_grad=True)
+    out = quantizer(features)
+    assert out.quantized is features
+    assert float(out.loss.detach()) == 0
+    assert not quantizer.initialised
+    (out.loss + out.quantized.sum()).backward()
+    assert torch.equal(features.grad, torch.ones(2, 6, 9))
+    assert float(quantizer.embedding_proj.weight.grad.abs().max()) == 0
+    assert not torch.equal(quantizer.eval()(features).quantized, features)

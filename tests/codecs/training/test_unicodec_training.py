@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from accelerate import Accelerator
 
 from codeczoo import codecs
 from codeczoo.codecs.errors import InvalidTraining
@@ -20,10 +21,10 @@ from codeczoo.codecs.training.checkpoints import Checkpoints
 from codeczoo.codecs.training.clips import find
 from codeczoo.codecs.training.crops import validation_crops
 from codeczoo.codecs.training.facts import ClipSet, describe
-from codeczoo.codecs.training.recipe import Recipe
+from codeczoo.codecs.training.recipe import CodebookRecipe, Recipe
 from codeczoo.codecs.training.running import Running
 from codeczoo.codecs.training.trainer import Trainer
-from codeczoo.codecs.training.validation import Validation
+from codeczoo.codecs.training.validation import Validation, validate
 from codeczoo.codecs.unicodec import UniCodec
 
 RATE = 16_000
@@ -69,6 +70,9 @@ band_channels = 4
 
 [losses]
 commitment = 10.0
+
+[codebook]
+from_step = 0
 
 [optimiser]
 learning_rate = {rate}
@@ -210,6 +214,25 @@ def test_validation_says_how_each_part_of_the_codebook_is_used(trained: Path) ->
     assert (parts[0] + parts[1] + 2 * parts[2]) / 4 == pytest.approx(line["validation/utilisation"])
 
 
+def test_validation_tells_the_domains_and_scores_each_apart(clips: ClipSet, stages: Mapping[str, Recipe]) -> None:
+    recipe = stages["acoustic"]
+    model = recipe.build_model()
+    assert isinstance(model, UniCodec)
+    crops = validation_crops(clips, recipe.crops)
+    told: list[Any] = []
+    quantize = model.quantizer.encode
+    model.quantizer.encode = lambda latents, domain=None: told.append(domain) or quantize(latents, domain)
+    found = validate(model, Validation(crops), recipe.crops, Accelerator(cpu=True)).scores
+    domains = [crop.clip.domain for crop in crops]
+    assert [domain for (domain,) in told] == domains
+    by_domain = sum(found[f"mel_{domain}"] * domains.count(domain) for domain in ("speech", "music", "sound"))
+    assert by_domain / len(crops) == pytest.approx(found["mel"])
+    speech = tuple(crop for crop in crops if crop.clip.domain == "speech")
+    alone = validate(model, Validation(speech), recipe.crops, Accelerator(cpu=True)).scores
+    assert alone["mel"] == pytest.approx(found["mel_speech"])
+    assert "mel_speech" not in alone
+
+
 def test_crops_are_searched_in_the_part_of_their_domain(
     stages: Mapping[str, Recipe], clips: ClipSet, tmp_path: Path
 ) -> None:
@@ -224,6 +247,36 @@ def test_crops_are_searched_in_the_part_of_their_domain(
         for domain, clip in zip(domains, codes, strict=True):
             part = trainer.model.quantizer.parts[domain]
             assert part.start <= int(clip.min()) <= int(clip.max()) < part.stop
+
+
+def test_features_pass_until_the_codebook_is_fitted_to_them(
+    stages: Mapping[str, Recipe], clips: ClipSet, tmp_path: Path
+) -> None:
+    recipe = replace(stages["acoustic"], steps=6, codebook=CodebookRecipe(from_step=3))
+    trainer = Trainer(recipe, clips, tmp_path / "whole", running())
+    assert isinstance(trainer.model, UniCodec)
+    model = trainer.model
+    seen: list[tuple[bool, torch.Tensor]] = []
+    model.quantizer.register_forward_hook(
+        lambda _part, inputs, made: seen.append((made.quantized is inputs[0], made.loss))
+    )
+    fresh = model.quantizer.codebook().detach()
+    trainer.run(3)
+    assert not model.quantizer.initialised
+    assert not (tmp_path / "whole" / "model.safetensors").exists()
+    spread = model.encode_to_latents(torch.from_numpy(soundfile.read(clips.clips[0].path)[0]).float()[None, None]).std()
+    trainer.run()
+    assert [passed for passed, _ in seen] == [True] * 3 + [False] * 3
+    assert all((float(loss.detach()) == 0) == passed for passed, loss in seen)
+    assert model.quantizer.initialised
+    assert 0.5 < float(model.quantizer.codebook().detach().std() / spread) < 2 < float(spread / fresh.std())
+    for until in (2, 4, None):
+        Trainer(recipe, clips, tmp_path / "parts", running()).run(until)
+    whole, parts = end_state(tmp_path / "whole"), end_state(tmp_path / "parts")
+    assert all(torch.equal(tensor, parts["model"][name]) for name, tensor in whole["model"].items())
+    assert torch.equal(whole["used"], parts["used"])
+    with pytest.raises(ValueError, match="have from_step alone"):
+        replace(recipe, codebook=CodebookRecipe(from_step=3, decay=0.5))
 
 
 def test_a_stage_that_is_stopped_anywhere_equals_an_undisturbed_one(
