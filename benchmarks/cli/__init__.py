@@ -30,7 +30,20 @@ from . import (
 )
 
 _VERBS = (
-    *(listing, bench, score, report, published, compare, check, listen, tokens, probe, doctor, code, fetch, convert),
+    listing,
+    bench,
+    score,
+    report,
+    published,
+    compare,
+    check,
+    listen,
+    tokens,
+    probe,
+    doctor,
+    code,
+    fetch,
+    convert,
     train,
 )
 

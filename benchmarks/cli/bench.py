@@ -93,8 +93,7 @@ def _requests(options: argparse.Namespace) -> list[Request]:
         raise BenchmarkError(f"The suite {suite.name} is not run by bench. {suite.instead}")
     if suite is not None:
         fill_in(options, suite)
-    official = suite is not None and bool(suite.corpora) and not options.corpus
-    if not official and not options.corpus:
+    if not options.corpus and (suite is None or not suite.corpora):
         named = f"the suite {suite.name} leaves its corpus to you" if suite is not None else "nothing to measure on"
         raise BenchmarkError(f"No corpus is named ({named}); name one with --corpus, as in --corpus demo.")
     backend, workers = shared.backend_of(options), shared.workers_of(options)
@@ -105,7 +104,7 @@ def _requests(options: argparse.Namespace) -> list[Request]:
     shared.check_devices(options)
     metrics, metrics_left_out = _metrics(options, suite)
     points, skipped = _points(options, suite)
-    corpora = _official(options, suite) if official and suite is not None else (shared.corpus_of(options),)
+    corpora = corpora_of(options, suite)
     for line in dict.fromkeys([*_in_families(skipped), *metrics_left_out]):
         print(f"left out: {line}", file=sys.stderr)
     return [
@@ -130,10 +129,13 @@ def _requests(options: argparse.Namespace) -> list[Request]:
     ]
 
 
-def _official(options: argparse.Namespace, suite: Suite) -> tuple[Corpus, ...]:
+def corpora_of(options: argparse.Namespace, suite: Suite | None) -> tuple[Corpus, ...]:
+    """The corpus that is named, or the data sets of the suite. Raises InvalidCorpus, BenchmarkError."""
     from codeczoo.benchmarks.errors import BenchmarkError
     from codeczoo.benchmarks.suites.official import data_folder, resolve_all
 
+    if options.corpus or suite is None:
+        return (shared.corpus_of(options),)
     for name in ("split", "where", "duration_s", "segment_s", "lengths_s"):
         if getattr(options, name) not in (None, []):
             option = name.replace("_", "-")

@@ -38,11 +38,11 @@ def source_of(run: Path, audio: str | None, device: str) -> RunSource:
     problems: list[str] = []
     for options in _invocations(folder / "run.json"):
         try:
-            corpus, own = _found(options, audio)
+            found, own = _found(options, audio)
         except USER_ERRORS as error:
             problems.append(str(error))
             continue
-        corpora.append(corpus)
+        corpora += found
         points.update((point.name, point) for point in own)
     if audio is not None:
         # Beside what the commands make of it: they may cut clips, or not be known.
@@ -58,23 +58,24 @@ def source_of(run: Path, audio: str | None, device: str) -> RunSource:
     return RunSource(folder, tuple(corpora), load, problem)
 
 
-def _found(options: argparse.Namespace, audio: str | None) -> tuple[Corpus, tuple[Point, ...]]:
-    """The corpus of one command, and the codecs that only it knows. Raises a user error."""
+def _found(options: argparse.Namespace, audio: str | None) -> tuple[tuple[Corpus, ...], tuple[Point, ...]]:
+    """The corpora of one command, and the codecs that only it knows. Raises a user error."""
     if hasattr(options, "pairs"):
         from codeczoo.benchmarks.selection import cut
 
         pairs = score.pairs_of(options)
-        return pairs.corpus if options.segment_s is None else cut(pairs.corpus, options.segment_s), pairs.points
+        return (pairs.corpus if options.segment_s is None else cut(pairs.corpus, options.segment_s),), pairs.points
     from codeczoo.benchmarks import suites
 
     options.corpus = audio or options.corpus
-    if options.suite:
-        bench.fill_in(options, suites.load(options.suite))
-    return shared.corpus_of(options), ()
+    suite = suites.load(options.suite) if options.suite else None
+    if suite is not None:
+        bench.fill_in(options, suite)
+    return bench.corpora_of(options, suite), ()
 
 
 def _plain(audio: str) -> argparse.Namespace:
-    unset = dict.fromkeys(("where", "split", "segment_s", "lengths_s", "limit", "seed"))
+    unset = dict.fromkeys(("where", "split", "duration_s", "segment_s", "lengths_s", "limit", "seed"))
     return argparse.Namespace(**{**unset, "corpus": audio})
 
 
