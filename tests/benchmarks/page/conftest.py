@@ -1,9 +1,10 @@
-"""A small real run, and its page."""
+"""A small real run, its page, and that page in a browser."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,8 @@ from codeczoo.benchmarks.listing import ListedCorpus
 from codeczoo.benchmarks.page import writing
 from codeczoo.benchmarks.page.sources import RunAudio, RunSource, owners_of
 from codeczoo.benchmarks.request import Request, points
+
+from .asking import opened
 
 CODECS = ("opus@12kbps", "g722@64kbps", "g726@16kbps")
 
@@ -46,3 +49,9 @@ def page_file(run_folder: Path, corpus: ListedCorpus, tmp_path_factory: pytest.T
     folder = tmp_path_factory.mktemp("written")
     audio = audio_of(run_folder, known, corpus, folder)
     return writing.write(known, folder, audio, writing.Wanted("a small run", clips=2), resamples=200).path
+
+
+@pytest.fixture
+def real(browser: Any, page_file: Path) -> Iterator[Any]:
+    with opened(browser, page_file) as page:
+        yield page
