@@ -3,7 +3,7 @@
 const HELP = {
   mushra: [
     "You compare signals with a <b>reference</b>. Rate each by how close it is to the reference, from 0 to 100: <b>Excellent</b> (80–100), <b>Good</b> (60–80), <b>Fair</b> (40–60), <b>Poor</b> (20–40), <b>Bad</b> (0–20).",
-    "In every trial one signal <b>is</b> the reference and should get 100. At least one other is much worse, so that the whole scale is of use.",
+    "In every trial one signal <b>is</b> the reference and should get 100. Use as much of the scale for the others as they ask for.",
     "Switch between signals as often as you like, at any moment: the sound goes on at the same place. Drag over the waveform to loop a part of it.",
   ],
   abx: [
