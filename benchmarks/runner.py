@@ -13,7 +13,7 @@ import itertools
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from codeczoo.codecs import Codec, CodecError, Encoded, Spec, tokens
@@ -33,50 +33,13 @@ from .measuring import Coder, Conditions, Measured, MeasuringJob, Order, is_deco
 from .records import CODING_STEPS, SCHEMA, Record
 from .request import Loaded, Loader, NamedCodec, Point, Request
 from .run_folder import RunFolder
+from .run_summary import Summary
 from .scoring import Estimate, ScoringJob, ScoringResult
 
 _log = logging.getLogger(__name__)
 
 _FEW_CLIPS_A_WORKER = 4
 _T = TypeVar("_T")
-
-
-@dataclass
-class Summary:
-    """What a run did, and what is in its records for the (codec, clip) pairs that were asked for."""
-
-    pairs: int = 0
-    measured: int = 0
-    """Pairs that this invocation wrote a record of."""
-    known: int = 0
-    """Pairs that an earlier invocation had already measured in full."""
-    failed: dict[str, int] = field(default_factory=dict[str, int])
-    """Failures by step or metric."""
-    undefined: dict[str, int] = field(default_factory=dict[str, int])
-    """Undefined scores by metric."""
-    seconds: float = 0.0
-
-    def count(self, record: Record) -> None:
-        for counts, field_name in ((self.failed, "failed"), (self.undefined, "undefined")):
-            for name in record.get(field_name, {}):
-                counts[name] = counts.get(name, 0) + 1
-
-    def add(self, other: Summary) -> None:
-        """Take another request's share of the same run into this one."""
-        self.pairs += other.pairs
-        self.measured += other.measured
-        self.known += other.known
-        self.seconds += other.seconds
-        for own, more in ((self.failed, other.failed), (self.undefined, other.undefined)):
-            for name, count in more.items():
-                own[name] = own.get(name, 0) + count
-
-    @property
-    def exit_status(self) -> int:
-        """0 all well, 1 something failed, 3 nothing failed but some scores are undefined."""
-        if self.failed:
-            return 1
-        return 3 if self.undefined else 0
 
 
 Progress = Callable[[str, int], None]

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from codeczoo.benchmarks import records
 from codeczoo.benchmarks.request import Request
-from codeczoo.benchmarks.runner import Summary, run
+from codeczoo.benchmarks.run_summary import Summary
+from codeczoo.benchmarks.runner import run
 
 from .progress import Bar
 
