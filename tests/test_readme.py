@@ -16,7 +16,13 @@ CODE = set(re.findall(r"`([^`\n]+)`", README))
 """What stands between backticks."""
 
 
-@pytest.mark.parametrize("verb", ["list", "info", "bench", "score", "report", "encode", "decode", "fetch", "train"])
+VERBS = (
+    *("list", "info", "bench", "score", "report", "published", "compare", "check", "listen", "doctor", "tokens"),
+    *("probe", "encode", "decode", "fetch", "convert", "train"),
+)
+
+
+@pytest.mark.parametrize("verb", VERBS)
 def test_every_verb(verb: str) -> None:
     assert any(re.match(rf"codeczoo {verb}\b", code) for code in CODE)
 
