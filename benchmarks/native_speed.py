@@ -273,6 +273,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     rows: list[Row] = []
     others: dict[str, float] = {}
+    figures: Figures = {}
     try:
         for name in options.models:
             _log.info("%s, %s s", name, options.lengths)
@@ -287,27 +288,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 )
             if cost is not None:
                 others[name] = round(cost.others_cpu_s / cost.wall_s, 2)
+            # After each model: they take minutes, and what is measured is kept.
+            figures = {
+                "machine": {"processor": processor(), "cores": cores(), "threads": options.threads},
+                "device": _device_name(options.device),
+                "versions": versions(),
+                "commit": commit(),
+                "repeats": options.repeats,
+                "other_programs_cores": others,
+                "small": options.small,
+                "rows": [asdict(row) for row in rows],
+            }
+            _write(figures, options.out)
     except (BenchmarkError, RuntimeError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    figures: Figures = {
-        "machine": {"processor": processor(), "cores": cores(), "threads": options.threads},
-        "device": _device_name(options.device),
-        "versions": versions(),
-        "commit": commit(),
-        "repeats": options.repeats,
-        "other_programs_cores": others,
-        "small": options.small,
-        "rows": [asdict(row) for row in rows],
-    }
-    text = in_words(figures)
-    sys.stdout.write(text)
-    if options.out:
-        options.out.mkdir(parents=True, exist_ok=True)
-        written = json.dumps(figures, indent=1) + "\n"
-        (options.out / "native_speed.json").write_text(written, encoding="utf-8")
-        (options.out / "native_speed.md").write_text(text, encoding="utf-8")
+    sys.stdout.write(in_words(figures))
     return 0
+
+
+def _write(figures: Figures, out: Path | None) -> None:
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "native_speed.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        (out / "native_speed.md").write_text(in_words(figures), encoding="utf-8")
 
 
 def _device_name(device: str) -> str:

@@ -99,7 +99,7 @@ def test_the_published_stages_of_unicodec() -> None:
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("codebook.decay=0.9", r"has no table \[codebook\]"),
+        ("codebook.decay=0.9", r"have from_step alone"),
         ("model.encoder.lstm_layers=2", "lstm_layers must be 0"),
         ("model.entries=3", "at least 4 entries"),
         ("model.transformer.chosen=4", "4 experts cannot be chosen of 3"),
