@@ -90,7 +90,8 @@ def test_the_published_stages_of_unicodec() -> None:
     rates = [stage.optimiser.learning_rate for stage in (acoustic, semantic, finetune)]
     assert rates == [2e-4, 1e-4, 5e-5]
     facts = acoustic.facts()
-    common = {"steps", "batch_size", "scale_features", "optimiser.learning_rate"}
+    assert (acoustic.losses.commitment, acoustic.codebook.from_step, acoustic.scale_features) == (10.0, 5000, True)
+    common = {"steps", "batch_size", "scale_features", "codebook.from_step", "optimiser.learning_rate"}
     for stage, more in ((semantic, "semantic"), (finetune, "losses.mel")):
         different = {key for key in facts | stage.facts() if facts.get(key) != stage.facts().get(key)}
         assert {key.partition(".")[0] if key.startswith("semantic") else key for key in different} == {*common, more}
