@@ -162,8 +162,8 @@ class _DaskLoss:
 @contextmanager
 def _ray(address: str | None, workers: int | None, device: str) -> Iterator[Connection]:
     try:
-        import ray
-        from ray.util.joblib import register_ray
+        import ray  # pyright: ignore[reportMissingImports] - an extra
+        from ray.util.joblib import register_ray  # pyright: ignore[reportMissingImports] - an extra
     except ImportError as error:
         raise _missing("ray", "ray") from error
     try:
@@ -215,7 +215,9 @@ def _software() -> str:
 
 
 def _ray_software(ray: Any, nodes: Mapping[str, str]) -> dict[str, str | BaseException]:
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+    from ray.util.scheduling_strategies import (  # pyright: ignore[reportMissingImports] - an extra
+        NodeAffinitySchedulingStrategy,
+    )
 
     look = ray.remote(_software)
     found: dict[str, str | BaseException] = {}
