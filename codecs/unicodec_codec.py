@@ -37,6 +37,7 @@ _SOURCES = (
     "quantizers/base.py",
     "quantizers/partitioned.py",
     "quantizers/search.py",
+    "quantizers/shared_rows.py",
     "quantizers/sim.py",
 )
 """What decides codes and audio, beside this file: with all that is imported of layers and quantizers."""
