@@ -71,6 +71,15 @@ def test_later_lines_add_scores_and_replace_what_has_changed(tmp_path: Path) -> 
         assert found["undefined"] == {}
 
 
+def test_what_coding_failed_at_is_gone_once_it_was_coded() -> None:
+    """A failed metric is of its metric, and stays until that is measured."""
+    failed = record(failed={"encode": "out of memory", "pesq_wb": "too short"})
+    coded = record(bits={"nominal": 12.0}, scores={"stoi": 0.5}, identities={"stoi": "i1"})
+    scored = record(scores={"stoi": 0.5}, identities={"stoi": "i1"})
+    assert records.merge([failed, coded])[key()]["failed"] == {"pesq_wb": "too short"}
+    assert records.merge([failed, scored])[key()]["failed"] == failed["failed"]
+
+
 @pytest.mark.parametrize("torn", ['{"schema": 1, "codec": "op', "{", '{"schema": 1}', "\x00\xff"])
 def test_a_torn_last_line_is_dropped_and_overwritten(tmp_path: Path, torn: str) -> None:
     with RunFolder(tmp_path) as folder:
