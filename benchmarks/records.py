@@ -154,6 +154,20 @@ def _shared(lines: Iterable[Record]) -> Iterator[Record]:
         yield named_alike(record)
 
 
+def invocations(run: Path) -> list[dict[str, Any]]:
+    """What `run.json` says of each command of a run, of which `run` is the folder or the file of records; empty where
+    there is no such file. Raises InvalidRun where it is not JSON."""
+    file = (run if run.is_dir() else run.parent) / RUN_FILE
+    if not file.is_file():
+        return []
+    try:
+        described = json.loads(file.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise InvalidRun(f"{file} is not JSON; the run folder is damaged.") from None
+    found = described.get("invocations", ()) if isinstance(described, dict) else ()
+    return [invocation for invocation in found if isinstance(invocation, dict)]
+
+
 def load(path: Path) -> list[Record]:
     """The merged records of a run folder, or of one `.jsonl` or `.jsonl.gz` file. They share parts: to be read, not
     changed. Raises InvalidRun."""

@@ -86,15 +86,8 @@ def known_identities(runs: Iterable[Path]) -> dict[str, str]:
     """Full identities by their short hash: those of this version, and those that `run.json` of the runs states."""
     texts = [metric_identity(metric(name)) for name in metric_names()]
     for run in runs:
-        file = (run if run.is_dir() else run.parent) / records.RUN_FILE
-        if not file.is_file():
-            continue
-        try:
-            described = json.loads(file.read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError):
-            raise InvalidRun(f"{file} is not JSON; the run folder is damaged.") from None
-        for invocation in described.get("invocations", ()) if isinstance(described, dict) else ():
-            given = invocation.get("metrics", {}) if isinstance(invocation, dict) else {}
+        for invocation in records.invocations(run):
+            given = invocation.get("metrics", {})
             texts += [str(text) for text in given.values()] if isinstance(given, dict) else []
     return {hashlib.sha256(text.encode()).hexdigest()[:8]: text for text in texts}
 

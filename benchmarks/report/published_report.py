@@ -99,19 +99,10 @@ def write(
 
 def suites_of(runs: Sequence[Path]) -> tuple[str, ...]:
     """The papers' tables that runs were made for, as their `run.json` states."""
-    import json
-
     found: dict[str, None] = {}
     for run in runs:
-        file = (run if run.is_dir() else run.parent) / records.RUN_FILE
-        if not file.is_file():
-            continue
-        try:
-            described = json.loads(file.read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError):
-            raise InvalidRun(f"{file} is not JSON; the run folder is damaged.") from None
-        for invocation in described.get("invocations", ()) if isinstance(described, dict) else ():
-            suite = invocation.get("suite", "") if isinstance(invocation, dict) else ""
+        for invocation in records.invocations(run):
+            suite = invocation.get("suite", "")
             if isinstance(suite, str) and papers.is_table(suite):
                 found[suite] = None
     return tuple(found)
