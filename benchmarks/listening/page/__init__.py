@@ -19,6 +19,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from codeczoo.benchmarks.page.self_contained import escaped, filled, policy
+
 PAGE_FILE = "test.html"
 AUDIO_FOLDER = "audio"
 MOST_INSIDE_BYTES = 64 << 20
@@ -46,21 +48,19 @@ def write(
     script = f'"use strict";\n{"".join(_asset(name) for name in _SCRIPTS)}'
     style = _asset("style.css")
     known = {**definition, "sha256": sha256(definition, audio)}
+    # Only this very script and style run; nothing may be requested but, where there is any, the audio beside.
     parts = {
-        "POLICY": _policy(script, style, inside),
-        "TITLE": html.escape(str(definition["title"])),
-        "STYLE": style,
-        # In JSON a `<` can stand inside of strings alone, where it may be written so: no text ends the element.
-        "TEST": json.dumps(known).replace("<", "\\u003c"),
-        "AUDIO": "\n".join(
+        "policy": policy(script, style, beside="" if inside else "'self' file:"),
+        "title": html.escape(str(definition["title"])),
+        "style": style,
+        "test": escaped(known),
+        "audio": "\n".join(
             f'<script type="text/plain" id="audio-{name}">{_base64(samples)}</script>'
             for name, samples in (audio.items() if inside else ())
         ),
-        "SCRIPT": script,
+        "script": script,
     }
-    template = _asset("template.html")
-    pieces = template.split("@")
-    text = "".join(piece if at % 2 == 0 else parts[piece] for at, piece in enumerate(pieces))
+    text = filled(_asset("template.html"), parts)
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / PAGE_FILE
     page.write_text(text, encoding="utf-8")
@@ -73,19 +73,6 @@ def write(
         path.write_text(f'audioArrived("{name}","{_base64(samples)}");\n', encoding="ascii")
         beside.append(path)
     return [page, *beside]
-
-
-def _policy(script: str, style: str, inside: bool) -> str:
-    """Only this very script and style run; nothing may be requested but, where there is any, the audio beside."""
-    beside = "" if inside else " 'self' file:"
-    return (
-        f"default-src 'none'; script-src 'sha256-{_digest(script)}'{beside}; style-src 'sha256-{_digest(style)}'; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
-    )
-
-
-def _digest(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
 
 
 def _base64(samples: bytes) -> str:
