@@ -23,12 +23,17 @@ def decode_flop(config: WavTokenizerConfig, frames: int) -> int:
     if decoder is None:
         return _seanet(config.encoder, frames * config.hop)
     width = decoder.width
-    a_frame = decoder.kernel * decoder.dimension * width + 8 * 3 * width**2
+    a_frame = decoder.kernel * decoder.dimension * width
     if decoder.attention:
         a_frame += 4 * width**2 + 2 * frames * width
     a_frame += decoder.layers * (7 * width + 2 * width * decoder.intermediate)
     a_frame += width * (config.window + 2)
-    return 2 * frames * a_frame
+    return 2 * frames * a_frame + short_convolution_flop(config, frames)
+
+
+def short_convolution_flop(config: WavTokenizerConfig, frames: int) -> int:
+    """Those of them in the eight convolutions of three frames around the attention."""
+    return 0 if config.decoder is None else 2 * frames * 8 * 3 * config.decoder.width**2
 
 
 def _seanet(config: SeanetConfig, samples: int) -> int:

@@ -9,6 +9,7 @@ because a machine that slows down should do so for all; the minimum over them is
 
 - *limit*: the operations (`wavtokenizer_arithmetic`) over the rate of the matrix product, what no implementation by
   plain products comes below. The ratios are time over limit, and ours over the published form.
+- *floor*: what no implementation out of PyTorch's operators comes below (`wavtokenizer_floor`).
 - Codes must be identical, or the times mean nothing: the benchmark fails. Deviation of audio is signal over difference
   in dB; PESQ (wide band, 16 kHz) has the float32 output as its reference. Both are of random weights unless
   `--checkpoint` is given, and random weights make noise: the dB carry over to trained ones, PESQ does not.
@@ -45,6 +46,7 @@ from . import wavtokenizer_memory, wavtokenizer_naive
 from .environment import commit, cores, processor, versions
 from .errors import BenchmarkError
 from .wavtokenizer_arithmetic import decode_flop, encode_flop
+from .wavtokenizer_floor import elus, floor_flop, products
 from .wavtokenizer_material import for_inference, speech, trainable
 from .wavtokenizer_words import in_words
 
@@ -66,6 +68,7 @@ def compare(
     codes = ours.encode(audio)
     factors = torch.randn(2, PRODUCT, PRODUCT, device=device)
     product = torch.empty(PRODUCT, PRODUCT, device=device)
+    activations, values = elus(ours.encoder, audio)
     seconds = in_turns(
         {
             "product": lambda: torch.mm(factors[0], factors[1], out=product),
@@ -74,6 +77,8 @@ def compare(
             "naive_encode": lambda: wavtokenizer_naive.encode(naive, audio),
             "naive_decode": lambda: wavtokenizer_naive.decode(naive, codes),
             "decode_half": lambda: lower.decode(codes),
+            "recurrent_products": products(model.config.encoder, audio.shape[-1], device),
+            "elus": activations,
         },
         repeats,
         device,
@@ -82,6 +87,8 @@ def compare(
     rate = 2 * PRODUCT**3 / best["product"]
     flop = {"encode": encode_flop(model.config, audio.shape[-1]), "decode": decode_flop(model.config, codes.shape[-1])}
     limit = {name: operations / rate for name, operations in flop.items()}
+    floor = {name: operations / rate for name, operations in floor_flop(model.config, audio.shape[-1]).items()}
+    floor["encode"] += best["recurrent_products"] + best["elus"]
     decoded, naive_decoded = ours.decode(codes), wavtokenizer_naive.decode(naive, codes)
     lower_decoded = lower.decode(codes)
     differing = int((codes != wavtokenizer_naive.encode(naive, audio)).sum())
@@ -93,12 +100,16 @@ def compare(
         "product_gflop_per_s": rate / 1e9,
         "gflop": {name: operations / 1e9 for name, operations in flop.items()},
         "limit_s": limit,
+        "floor_s": floor,
+        "elu_values": values,
         "least_s": best,
         "median_s": {name: statistics.median(times) for name, times in seconds.items()},
         "ratios": {
             "encode_to_limit": best["encode"] / limit["encode"],
             "decode_to_limit": best["decode"] / limit["decode"],
             "sum_to_limit": (best["encode"] + best["decode"]) / sum(limit.values()),
+            "floor_to_limit": sum(floor.values()) / sum(limit.values()),
+            "sum_to_floor": (best["encode"] + best["decode"]) / sum(floor.values()),
             "naive_encode_to_limit": best["naive_encode"] / limit["encode"],
             "naive_decode_to_limit": best["naive_decode"] / limit["decode"],
             "naive_sum_to_limit": (best["naive_encode"] + best["naive_decode"]) / sum(limit.values()),

@@ -45,6 +45,12 @@ def in_words(figures: Mapping[str, Any]) -> str:
         f"time. Tokens that differ: {figures['differing_tokens']}. Audio from the same tokens: "
         f"{_db(figures['audio_to_naive_db'])}.",
         "",
+        f"The floor of PyTorch's operators is **{ratios['floor_to_limit']:.2f}** of the limit, and ours takes "
+        f"{ratios['sum_to_floor']:.2f} of the floor: the LSTM's recurrent products, one vector after another, take "
+        f"{_ms(least['recurrent_products'])} ms, {figures['elu_values'] / 1e6:.0f} million ELUs, which the limit does "
+        f"not count, {_ms(least['elus'])} ms, and all else at the rate of the large product, with half the products in "
+        f"the decoder's convolutions of three frames, {_ms(_rest(figures))} ms.",
+        "",
         f"The decoder in {figures['half']} takes {_ms(least['decode_half'])} ms ({_ms(median['decode_half'])}), "
         f"**{ratios['half_to_float32_decode']:.2f}** of its float32 time (wanted: at most "
         f"{TARGETS['half_to_float32_decode']}). Its output against that of float32: "
@@ -73,6 +79,11 @@ def in_words(figures: Mapping[str, Any]) -> str:
             factor = f"{row['real_time_factor']:.5f}"
             lines.append(f"| {row['decoder']} | {row['batch']} | {row['seconds']:g} | {factor} | {published} |")
     return "\n".join(lines) + "\n"
+
+
+def _rest(figures: Mapping[str, Any]) -> float:
+    least = figures["least_s"]
+    return sum(figures["floor_s"].values()) - least["recurrent_products"] - least["elus"]
 
 
 def _ms(seconds: float) -> str:

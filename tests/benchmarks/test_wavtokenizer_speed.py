@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from codeczoo.benchmarks import token_flips, wavtokenizer_naive, wavtokenizer_speed
 from codeczoo.benchmarks.wavtokenizer_arithmetic import decode_flop, encode_flop
+from codeczoo.benchmarks.wavtokenizer_floor import elus, recurrent_flop, recurrent_products
 from codeczoo.benchmarks.wavtokenizer_material import for_inference, speech, trainable
 from codeczoo.benchmarks.wavtokenizer_words import in_words
 from codeczoo.codecs.layers.seanet import SeanetConfig
@@ -49,6 +50,19 @@ def test_arithmetic_is_what_torch_counts(model: WavTokenizer) -> None:
     assert counted == pytest.approx(decode_flop(SMALL, 20), rel=1e-6)
 
 
+def test_what_cannot_go_at_the_rate_of_a_large_product(model: WavTokenizer) -> None:
+    """The published model's LSTM makes 1500 products of 4 MB for 10 s; its ELUs are counted as they are called."""
+    config = WavTokenizerConfig().encoder
+    assert recurrent_products(config, 240_000) == 1500
+    assert recurrent_flop(config, 240_000) == 1500 * 2 * 2048 * 512
+    audio = speech("demo", 2.0, SMALL.sample_rate)
+    _, values = elus(model.encoder, audio)
+    tile = model.encoder.tiles.samples
+    # Channels of every stage's ELUs, before the unit, inside it and behind it, a sample; then the last features.
+    per_sample = sum(2.5 * 4 * 2**stage / hop for stage, hop in enumerate((1, 2, 8, 40))) + 64 / 320
+    assert values == pytest.approx(audio.shape[-1] // tile * tile * per_sample, rel=0.01)
+
+
 def test_forms_agree(model: WavTokenizer) -> None:
     audio = speech("demo", 2.0, SMALL.sample_rate)
     figures = wavtokenizer_speed.compare(model, audio, repeats=1)
@@ -61,6 +75,10 @@ def test_forms_agree(model: WavTokenizer) -> None:
     assert figures["ratios"]["sum_to_limit"] == pytest.approx(
         (least["encode"] + least["decode"]) / (limit["encode"] + limit["decode"])
     )
+    floor = figures["floor_s"]
+    assert floor["encode"] > least["recurrent_products"] + least["elus"]
+    assert floor["decode"] < limit["decode"]
+    assert figures["ratios"]["floor_to_limit"] == pytest.approx(sum(floor.values()) / sum(limit.values()))
     figures |= {
         "machine": {"processor": "one", "threads": 2}, "device": "cpu", "weights": "random", "repeats": 1,
         "memory": {"seconds": 60.0, "ours_mib": 10.0, "naive_mib": 40.0, "ratio": 0.25},
