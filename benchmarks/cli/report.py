@@ -109,6 +109,7 @@ def run(options: argparse.Namespace) -> int:
         merged = [r for r in merged if any(fnmatch.fnmatch(r["codec"], pattern) for pattern in options.codecs)]
         if not merged:
             raise InvalidRun(f"No record's codec matches {' or '.join(options.codecs)}.")
+    suites = suites_of(options.runs)
     first = options.runs[0]
     out = options.out or (first if first.is_dir() else first.parent) / "report"
     with collector.passing_over_what_is():
@@ -125,7 +126,7 @@ def run(options: argparse.Namespace) -> int:
     tables = [path for path in written if path.suffix == ".md"]
     if tables:
         print(tables[0].read_text(encoding="utf-8"))
-    for name in suites_of(options.runs):
+    for name in suites:
         text, paths = write_published(name, options.runs, out / "published", {})
         print(text)
         written += paths

@@ -125,8 +125,8 @@ def test_wrong_requests_are_sentences(codeczoo: Run, run_folder: Path, arguments
 @pytest.mark.parametrize(
     "description",
     [
-        "{",
-        "[]",
+        "{}",
+        '{"invocations": []}',
         '{"invocations": [{}]}',
         '{"invocations": [{"command": ""}]}',
         '{"invocations": [{"command": "codeczoo bench --no-such-option"}]}',
@@ -140,6 +140,29 @@ def test_a_description_that_says_nothing_is_no_error(description: str, tmp_path:
     source = replay.source_of(tmp_path, None, "cpu")
     assert source.corpora == ()
     assert source.problem.endswith("names a corpus; name the clips with --audio")
+
+
+@pytest.mark.parametrize("description", ["{", "[]", '{"invocations": null}', '{"invocations": ["codeczoo bench"]}'])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("report", "run", "--html", "--no-figures"),
+        ("listen", "make", "run", "--test", "abx", "--clips", "1", "--out", "test"),
+        ("bench", "--out", "run"),
+    ],
+)
+def test_a_damaged_description_is_refused_everywhere(
+    codeczoo: Run, run_folder: Path, tmp_path: Path, description: str, words: Sequence[str]
+) -> None:
+    run = shutil.copytree(run_folder, tmp_path / "run")
+    (run / "run.json").write_text(description)
+    if words[0] == "bench":
+        words = (*BENCH.split(), "--corpus", "demo", *words[1:])
+    status, _, err = codeczoo(*words)
+    assert status == 2
+    assert f"{Path('run/run.json')} is no" in err
+    assert "the run folder is damaged. Restore that file, or name another folder." in err
+    assert not (run / "report").exists()
 
 
 def test_the_demo_clips_are_found_by_their_name(demo_audio: Path, tmp_path: Path) -> None:
