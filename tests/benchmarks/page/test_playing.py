@@ -99,6 +99,21 @@ def test_keys_play_pause_seek_and_choose(real: Any) -> None:
     assert real.run("codeczooPage.player.current()") == selected(real)
 
 
+def test_a_pause_fades_out_and_goes_on_from_there(real: Any) -> None:
+    """A signal that is cut off clicks."""
+    asked(real, "watchGains")
+    real.click(".play")
+    real.wait("codeczooPage.player.position() > 0.1")
+    real.click(".play")
+    real.wait("gains.every((gain) => gain.gain.value === 0)")
+    stood = real.run("codeczooPage.player.position()")
+    assert stood > 0.1
+    real.click(".play")
+    real.wait("codeczooPage.player.position() > 0.02 + " + str(stood))
+    assert real.run("gains.length") == 8
+    assert real.run("document.querySelector('.play').textContent") == "Pause"
+
+
 def test_it_ends_at_its_end_and_loops_where_asked(real: Any) -> None:
     real.run("codeczooPage.player.play()")
     length = real.run("codeczooPage.player.duration()")
