@@ -1,6 +1,6 @@
 """The page: one self-contained HTML file that shows the records of a run and lets one hear what stands behind them.
 
-writing.py      records to the file, all of it
+writing.py      the report's numbers to the file, all of it
 choice.py       which clips are worth hearing
 sources.py      the audio of a record, checked against it
 level.py        reference and estimates brought to one loudness, without clipping

@@ -16,6 +16,7 @@ from codeczoo import codecs
 from codeczoo.benchmarks import records as run_records
 from codeczoo.benchmarks.page import level, writing
 from codeczoo.benchmarks.page.sources import RunAudio, RunSource, owners_of
+from codeczoo.benchmarks.report import numbers_of
 
 from .asking import asked, opened, selected, versions_of
 
@@ -47,7 +48,7 @@ def test_opus_versions_stay_together_too(browser: Any, run_folder: Path, corpus:
     known = run_records.load(run_folder)
     audio = RunAudio(owners_of([(RunSource(run_folder, (corpus,), codecs.load), known)]), tmp_path)
     made = writing.Wanted("opus", clips=1, kind="opus")
-    path = writing.write(known, tmp_path, audio, made, resamples=50).path
+    path = writing.write(numbers_of(known, resamples=50), tmp_path, audio, made).path
     with opened(browser, path) as page:
         page.run("codeczooPage.player.play()")
         page.wait("codeczooPage.player.isPlaying()")
