@@ -21,9 +21,8 @@ from .errors import InvalidAudio
 from .long_audio import Windows, windowed
 from .quantizers.partitioned import Domains
 from .unicodec import UniCodec, UniCodecConfig
-from .unicodec_names import WINDOW_S
-from .wavtokenizer import WavTokenizerConfig
-from .wavtokenizer_long import windows as vocos_windows
+from .wavtokenizer_long import windows as decoding_windows
+from .window_length import WINDOW_S
 
 OVERLAP_S = 10.0
 
@@ -33,15 +32,6 @@ def encoding_windows(config: UniCodecConfig, window_s: float = WINDOW_S) -> Wind
     frames = round(window_s * config.frame_rate_hz)
     # A window so short that it hardly holds the overlap is still mostly its own.
     return Windows(max(2, frames), min(round(OVERLAP_S * config.frame_rate_hz), max(2, frames) // 2))
-
-
-def decoding_windows(config: UniCodecConfig) -> Windows:
-    """How the decoder is given a long clip."""
-    return vocos_windows(
-        WavTokenizerConfig(
-            sample_rate=config.sample_rate, encoder=config.encoder, decoder=config.decoder, n_fft=config.n_fft
-        )
-    )
 
 
 def encode_blocks(

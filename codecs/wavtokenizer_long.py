@@ -39,10 +39,11 @@ from torch import Tensor, nn
 
 from .errors import InvalidAudio
 from .layers.convolution import Lstm
+from .layers.frame_config import FrameConfig
 from .layers.seanet import SeanetConfig
 from .long_audio import Transform, Windows, convolved, windowed
-from .wavtokenizer import WavTokenizer, WavTokenizerConfig
-from .wavtokenizer_names import WINDOW_S
+from .wavtokenizer import WavTokenizer
+from .window_length import WINDOW_S
 
 BLOCK_S = 5.0
 """Seconds of a stretch where the result does not depend on it."""
@@ -51,7 +52,7 @@ _RESIDUAL_BLOCKS = 4
 """In `pos_net`."""
 
 
-def windows(config: WavTokenizerConfig) -> Windows:
+def windows(config: FrameConfig) -> Windows:
     """How Vocos is given a long clip: windows of a minute, that overlap by what its convolutions see beside a fade."""
     if config.decoder is None:
         raise ValueError("A mirrored decoder is not given windows: its audio does not depend on how a clip is cut.")
@@ -208,7 +209,7 @@ def decoder_reach(config: SeanetConfig) -> tuple[Fraction, Fraction]:
     return _reach(config.kernel, 1), behind + _reach(config.last_kernel, rate)
 
 
-def vocos_reach(config: WavTokenizerConfig) -> Fraction:
+def vocos_reach(config: FrameConfig) -> Fraction:
     """Frames that the convolutions and the inverse Fourier transform of a Vocos decoder see to either side of a frame;
     its group normalisation and its attention see all there are."""
     assert config.decoder is not None
