@@ -1,12 +1,26 @@
-// Signals that run together from one instant, of which one is heard. To hear another turns two gains over in a few
-// milliseconds: nothing starts again, and no sample is lost or heard twice. Gains are turned linearly, for the signals
-// are alike: half of the one and half of the other is as loud as either.
+// Signals that run together from one instant, of which one is heard: to hear another, nothing starts again, and no
+// sample is lost or heard twice.
+//
+// From one to the other as ITU-R BS.1534-3 (section 5.3) has it: 5 ms out and then 5 ms in, in the shape of a raised
+// cosine, and never both at once. A cross-fade is heard where the two differ in phase, and would tell them apart.
 
-const FADE_S = 0.008;
+const FADE_S = 0.005;
+const STEPS = 8;
+
+// Half a period of a cosine from one gain to another, beginning at `when`; where it ends.
+const fade = (param, from, to, when) => {
+  param.setValueAtTime(from, when);
+  for (let step = 1; step <= STEPS; step++) {
+    const done = (1 - Math.cos((Math.PI * step) / STEPS)) / 2;
+    param.linearRampToValueAtTime(from + (to - from) * done, when + (FADE_S * step) / STEPS);
+  }
+  return when + FADE_S;
+};
 
 const makeVoices = (buffers, heard, into, { when, offset, ...loop }) => {
   const { context } = into;
   const voices = new Map();
+  let settled = 0; // when the last change is over: the next one waits for it
   for (const [name, buffer] of buffers) {
     const source = new AudioBufferSourceNode(context, { buffer, ...loop });
     const gain = context.createGain();
@@ -17,27 +31,26 @@ const makeVoices = (buffers, heard, into, { when, offset, ...loop }) => {
   }
   const [first] = voices.values();
 
-  const turn = (gain, target) => {
-    const now = context.currentTime;
-    gain.cancelScheduledValues(now);
-    gain.setValueAtTime(gain.value, now);
-    gain.linearRampToValueAtTime(target, now + FADE_S);
+  // What is chosen may be none of them: then nothing is heard.
+  const silence = () => {
+    settled = Math.max(context.currentTime, settled);
+    if (voices.has(heard)) settled = fade(voices.get(heard).gain, 1, 0, settled);
   };
 
   return {
     hear: (name) => {
-      for (const [other, { gain }] of voices) turn(gain, other === name ? 1 : 0);
+      if (name === heard) return;
+      silence();
+      if (voices.has(name)) settled = fade(voices.get(name).gain, 0, 1, settled);
+      heard = name;
     },
     setLoop: (wanted) => {
       for (const { source } of voices.values()) source.loop = wanted;
     },
-    // Fades out what is heard, so that it does not click.
     stop: () => {
       first.source.onended = null;
-      for (const { source, gain } of voices.values()) {
-        turn(gain, 0);
-        source.stop(context.currentTime + 2 * FADE_S);
-      }
+      silence();
+      for (const { source } of voices.values()) source.stop(settled);
     },
     // Calls back where they end by themselves.
     onEnd: (callback) => {

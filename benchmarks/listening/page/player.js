@@ -1,6 +1,7 @@
 /* The player of a listening test: all signals of a trial run together (voices.js), so that one switches at the same
    position without a restart. What is looped is a region, at first the whole clip. */
 
+/* BS.1534-3, section 5.3. */
 const SHORTEST_REGION_S = 0.5;
 const TICK_MS = 25;
 
@@ -78,8 +79,7 @@ class Player {
     this.lastTick = now;
     this.wrapAt = 0;
     this.envelope.gain.cancelScheduledValues(0);
-    this.envelope.gain.setValueAtTime(0, now);
-    this.envelope.gain.linearRampToValueAtTime(1, now + FADE_S);
+    fade(this.envelope.gain, 0, 1, now);
   }
 
   pause() {
@@ -134,14 +134,11 @@ class Player {
     this.onTick();
   }
 
-  /* Where the loop jumps back it would click: the sound dips for a moment. */
+  /* Where the loop jumps back it would click: 5 ms out and 5 ms in, as BS.1534-3 (section 5.3) has it. */
   smoothWrap(now) {
     const at = now + this.region[1] - this.position();
-    if (at - now > 4 * TICK_MS / 1000 || at - this.wrapAt < SHORTEST_REGION_S / 2) return;
+    if (at - now > 4 * TICK_MS / 1000 || at - now < FADE_S || at - this.wrapAt < SHORTEST_REGION_S / 2) return;
     this.wrapAt = at;
-    const gain = this.envelope.gain;
-    gain.setValueAtTime(1, Math.max(now, at - FADE_S));
-    gain.linearRampToValueAtTime(0, at);
-    gain.linearRampToValueAtTime(1, at + FADE_S);
+    fade(this.envelope.gain, 0, 1, fade(this.envelope.gain, 1, 0, at - FADE_S));
   }
 }
