@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from .errors import InvalidAudio
-from .long_audio import Windows, windowed
+from .long_audio import Blocks, Windows, cut_to, windowed
 from .quantizers.partitioned import Domains
 from .unicodec import UniCodec, UniCodecConfig
 from .wavtokenizer_long import windows as decoding_windows
@@ -42,27 +42,16 @@ def encode_blocks(
     `plan` is how they are cut, `encoding_windows` unless given; what fits into one window is `model.encode` of it.
     Raises InvalidAudio, UnknownDomain.
     """
-    length = 0
-    batch: int | None = None
-
-    def checked() -> Iterator[Tensor]:
-        nonlocal length, batch
-        for block in blocks:
-            model.check_audio(block)
-            batch = batch or len(block)
-            if len(block) != batch:
-                raise InvalidAudio(f"Blocks must be of as many clips; got {tuple(block.shape)} after {batch}.")
-            length += block.shape[-1]
-            yield block
+    audio = Blocks(blocks, model.check_audio)
 
     def encode(window: Tensor) -> Tensor:
         return model.encode(window, domain)
 
     plan = plan or encoding_windows(model.config)
-    codes = list(windowed(checked(), encode, steps_in=model.config.hop, steps_out=1, windows=plan))
+    codes = list(windowed(audio, encode, steps_in=model.config.hop, steps_out=1, windows=plan))
     if not codes:
         raise InvalidAudio("UniCodec was given audio without samples: no blocks.")
-    return torch.cat(codes, dim=-1), length
+    return torch.cat(codes, dim=-1), audio.length
 
 
 def decode_blocks(
@@ -81,11 +70,4 @@ def decode_blocks(
         return model.decode(window, bandwidth_id=bandwidth_id)
 
     blocks = windowed([codes], decode, steps_in=1, steps_out=hop, windows=plan or decoding_windows(model.config))
-    return _cut(blocks, codes.shape[-1] * hop if length is None else length)
-
-
-def _cut(blocks: Iterator[Tensor], length: int) -> Iterator[Tensor]:
-    """Blocks without what lies behind `length` samples."""
-    for block in blocks:
-        yield block[..., :length]
-        length -= block.shape[-1]
+    return cut_to(codes.shape[-1] * hop if length is None else length, blocks)
