@@ -30,7 +30,6 @@ from typing import Any, Protocol, Self, cast
 from . import crew
 from .backend_names import Backend
 from .backends import Connection, connect
-from .clip import Clip
 from .crew import Answer, Charge
 from .environment import software
 from .errors import ClusterUnavailable, WorkerUnfit
@@ -41,10 +40,7 @@ _LOOK_EVERY_S = 2.0
 
 
 class Unit(Protocol):
-    """Operating points of one clip; pickled to a worker, so that its class is importable there."""
-
-    @property
-    def clip(self) -> Clip: ...
+    """Operating points of one clip, or one file; pickled to a worker, so that its class is importable there."""
 
     def run(self, device: str) -> list[Any]:
         """The work itself, in a process of a worker; one result an operating point. Raises WorkerUnfit."""

@@ -9,7 +9,6 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,12 +19,12 @@ from codeczoo.codecs import Codec, Encoded, InvalidTokens, StreamingCodec, resam
 
 from . import protocol
 from .audio import AUDIO_SUFFIXES, clip_blocks, clip_samples, content_sha256, extent
+from .backend_names import Backend
 from .clip import Clip
-from .errors import USER_ERRORS, BenchmarkError, InvalidCorpus
+from .distribution import Distribution
+from .environment import cores
+from .errors import USER_ERRORS, InvalidCorpus
 from .failures import describe
-
-_JOBS_A_WORKER = 3
-"""Handed out ahead of time, so that a corpus of any size is listed as it is worked on."""
 
 _LARGEST_WAV_BYTES = 4_000_000_000
 _SOURCE = re.compile(rf"(.+)(?:{'|'.join(map(re.escape, AUDIO_SUFFIXES))})(#[0-9.]+-[0-9.]*)?", re.IGNORECASE)
@@ -44,7 +43,10 @@ class Outcome:
 class Job(Protocol):
     """One file's work; pickled to a process."""
 
-    def run(self) -> Outcome: ...
+    @property
+    def name(self) -> str: ...
+
+    def run(self, device: str) -> Outcome: ...
 
 
 @lru_cache(maxsize=2)
@@ -60,28 +62,31 @@ class EncodeJob:
     codec: str | Codec
     """Its name, which every process loads once; the codec itself only where jobs run in this process."""
     out: Path
-    device: str = "cpu"
     path: Path | None = None
     """The token file; None: below `out` by the clip's name."""
 
-    def run(self) -> Outcome:
+    @property
+    def name(self) -> str:
+        return self.clip.name
+
+    def run(self, device: str) -> Outcome:
         """Encode, unless the token file is there and of this very clip and codec."""
-        codec = _codec(self.codec, self.device) if isinstance(self.codec, str) else self.codec
+        codec = _codec(self.codec, device) if isinstance(self.codec, str) else self.codec
         path = self.path or self.out / f"{self.clip.name}{tokens.SUFFIX}"
         sha256 = content_sha256(self.clip)
         if path.is_file() and _is_of(path, codec, sha256):
-            return Outcome(self.clip.name, known=True)
+            return Outcome(self.name, known=True)
         sample_rate, seconds = extent(self.clip)
         if seconds > protocol.LONG_S and isinstance(codec, StreamingCodec):
             source = clip_blocks(self.clip, round(protocol.BLOCK_S * sample_rate))
             resampled = resampling.resample_blocks(source, sample_rate, codec.spec.sample_rate)
-            encoded = codec.encode_blocks(protocol.to_codec(block, codec.spec).to(self.device) for block in resampled)
+            encoded = codec.encode_blocks(protocol.to_codec(block, codec.spec).to(device) for block in resampled)
         else:
             mono, _ = clip_samples(self.clip)
             mono = resampling.resample(mono, sample_rate, codec.spec.sample_rate)
-            encoded = codec.encode(protocol.to_codec(mono, codec.spec).to(self.device))
+            encoded = codec.encode(protocol.to_codec(mono, codec.spec).to(device))
         tokens.save(path, encoded, codec, clip=self.clip.name, clip_sha256=sha256)
-        return Outcome(self.clip.name)
+        return Outcome(self.name)
 
 
 def _is_of(path: Path, codec: Codec, sha256: str) -> bool:
@@ -99,14 +104,17 @@ class DecodeJob:
     path: Path
     out: Path
     """The WAV file."""
-    device: str = "cpu"
 
-    def run(self) -> Outcome:
+    @property
+    def name(self) -> str:
+        return str(self.path)
+
+    def run(self, device: str) -> Outcome:
         """Decode to 32-bit float WAV, in blocks where the codec can; unless the WAV is there and newer."""
-        codec = _codec(tokens.read(self.path).codec, self.device)
-        encoded = protocol.on_device(tokens.load(self.path, codec), self.device)
+        codec = _codec(tokens.read(self.path).codec, device)
+        encoded = protocol.on_device(tokens.load(self.path, codec), device)
         if self.out.is_file() and self.out.stat().st_mtime_ns >= self.path.stat().st_mtime_ns:
-            return Outcome(str(self.path), known=True)
+            return Outcome(self.name, known=True)
         self.out.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.out.with_name(f".{self.out.name}.{os.getpid()}.part")
         try:
@@ -114,7 +122,7 @@ class DecodeJob:
             temporary.replace(self.out)
         finally:
             temporary.unlink(missing_ok=True)
-        return Outcome(str(self.path))
+        return Outcome(self.name)
 
 
 def _write_wav(path: Path, codec: Codec, encoded: Encoded) -> None:
@@ -173,30 +181,34 @@ def _without_suffix(name: str) -> str:
     return f"{cut[1]}{cut[2] or ''}" if cut else name
 
 
-def _run_one(job: Job, name: str) -> Outcome:
-    try:
-        return job.run()
-    except USER_ERRORS as error:
-        return Outcome(name, failure=str(error))
-    except Exception as error:  # noqa: BLE001 - whatever a codec's library raises must cost one file, not the others
-        return Outcome(name, failure=describe(error))
+@dataclass(frozen=True)
+class _Unit:
+    """A job as workers are given it; see `distribution.Unit`."""
+
+    job: Job
+
+    def run(self, device: str) -> list[Outcome]:
+        try:
+            return [self.job.run(device)]
+        except USER_ERRORS as error:
+            return self.given_up(str(error))
+        except Exception as error:  # noqa: BLE001 - whatever a codec's library raises must cost one file, not the others
+            return self.given_up(describe(error))
+
+    def parts(self) -> tuple[_Unit, ...]:
+        return (self,)
+
+    def given_up(self, reason: str) -> list[Outcome]:
+        return [Outcome(self.job.name, failure=reason)]
 
 
-def run_jobs(jobs: Iterable[EncodeJob | DecodeJob], workers: int) -> Iterator[Outcome]:
-    """Run jobs on `workers` processes (1: in this one), in any order; reads ahead only a few jobs."""
-    from joblib import Parallel, delayed
-
-    pool = Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch=f"{_JOBS_A_WORKER}*n_jobs")
-    try:
-        for outcome in pool(delayed(_run_one)(job, _name(job)) for job in jobs):
-            assert isinstance(outcome, Outcome)
-            yield outcome
-    except BrokenProcessPool as error:
-        raise BenchmarkError(
-            "A process died (killed, out of memory, or a crash in a native library). What was written is whole; the "
-            "same command continues, and --workers 1 takes less memory."
-        ) from error
-
-
-def _name(job: EncodeJob | DecodeJob) -> str:
-    return job.clip.name if isinstance(job, EncodeJob) else str(job.path)
+def run_jobs(jobs: Iterable[Job], workers: int, device: str = "cpu") -> Iterator[Outcome]:
+    """Run jobs on `workers` processes (1: in this one), in any order; reads ahead only a few jobs. A process that dies
+    costs what it had in hand, and that only after a second try."""
+    threads = max(1, cores() // max(1, workers))
+    with Distribution(Backend(), workers=workers if workers > 1 else 0, threads=threads, device=device) as distribution:
+        for job in jobs:
+            for _, outcomes in distribution.run(_Unit(job)):
+                yield from outcomes
+        for _, outcomes in distribution.finish():
+            yield from outcomes

@@ -52,6 +52,7 @@ from .errors import InvalidRun
 SCHEMA = 1
 RECORDS_FILE = "records.jsonl"
 RUN_FILE = "run.json"
+_DAMAGED = "the run folder is damaged. Restore that file, or name another folder."
 
 CODING_STEPS = ("read", "load", "encode", "decode", "process")
 """Names under `failed` that are no metrics: where one of them failed, there is nothing to score."""
@@ -154,18 +155,23 @@ def _shared(lines: Iterable[Record]) -> Iterator[Record]:
         yield named_alike(record)
 
 
-def invocations(run: Path) -> list[dict[str, Any]]:
-    """What `run.json` says of each command of a run, of which `run` is the folder or the file of records; empty where
-    there is no such file. Raises InvalidRun where it is not JSON."""
-    file = (run if run.is_dir() else run.parent) / RUN_FILE
-    if not file.is_file():
-        return []
+def description(file: Path) -> dict[str, Any]:
+    """What a `run.json` holds, its commands under `invocations`. Raises InvalidRun where it is damaged."""
     try:
         described = json.loads(file.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError):
-        raise InvalidRun(f"{file} is not JSON; the run folder is damaged.") from None
-    found = described.get("invocations", ()) if isinstance(described, dict) else ()
-    return [invocation for invocation in found if isinstance(invocation, dict)]
+        raise InvalidRun(f"{file} is not JSON; {_DAMAGED}") from None
+    entries = described.setdefault("invocations", []) if isinstance(described, dict) else None
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise InvalidRun(f"{file} is no object with a list of objects under `invocations`; {_DAMAGED}")
+    return described
+
+
+def invocations(run: Path) -> list[dict[str, Any]]:
+    """What `run.json` says of each command of a run, of which `run` is the folder or the file of records; empty where
+    there is no such file. Raises InvalidRun where it is damaged."""
+    file = (run if run.is_dir() else run.parent) / RUN_FILE
+    return description(file)["invocations"] if file.is_file() else []
 
 
 def load(path: Path) -> list[Record]:

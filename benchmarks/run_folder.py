@@ -159,11 +159,8 @@ def _digest(key: Key) -> bytes:
 
 
 def _read_description(path: Path) -> dict[str, Any]:
-    try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        raise InvalidRun(f"{path} is not JSON; the run folder is damaged. Name another one.") from None
-    schema = description.get("schema") if isinstance(description, dict) else None
+    description = records.description(path)
+    schema = description.get("schema")
     if schema != records.SCHEMA:
         wanted = records.SCHEMA
         raise InvalidRun(f"{path.parent} is a run of schema {schema!r}; this version continues schema {wanted} only.")

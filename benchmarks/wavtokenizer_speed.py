@@ -104,22 +104,28 @@ def compare(
         "elu_values": values,
         "least_s": best,
         "median_s": {name: statistics.median(times) for name, times in seconds.items()},
-        "ratios": {
-            "encode_to_limit": best["encode"] / limit["encode"],
-            "decode_to_limit": best["decode"] / limit["decode"],
-            "sum_to_limit": (best["encode"] + best["decode"]) / sum(limit.values()),
-            "floor_to_limit": sum(floor.values()) / sum(limit.values()),
-            "sum_to_floor": (best["encode"] + best["decode"]) / sum(floor.values()),
-            "naive_encode_to_limit": best["naive_encode"] / limit["encode"],
-            "naive_decode_to_limit": best["naive_decode"] / limit["decode"],
-            "naive_sum_to_limit": (best["naive_encode"] + best["naive_decode"]) / sum(limit.values()),
-            "sum_to_naive": (best["encode"] + best["decode"]) / (best["naive_encode"] + best["naive_decode"]),
-            "half_to_float32_decode": best["decode_half"] / best["decode"],
-        },
+        "ratios": _ratios(best, limit, floor),
         "audio_to_naive_db": deviation_db(naive_decoded, decoded),
         "half": str(half).removeprefix("torch."),
         "half_to_float32_db": deviation_db(decoded, lower_decoded),
         "half_to_float32_pesq_wb": pesq_wb(decoded, lower_decoded, model.config.sample_rate),
+    }
+
+
+def _ratios(best: Mapping[str, float], limit: Mapping[str, float], floor: Mapping[str, float]) -> dict[str, float]:
+    """Of least times to each other, to the limit and to the floor."""
+    ours, naive = best["encode"] + best["decode"], best["naive_encode"] + best["naive_decode"]
+    return {
+        "encode_to_limit": best["encode"] / limit["encode"],
+        "decode_to_limit": best["decode"] / limit["decode"],
+        "sum_to_limit": ours / sum(limit.values()),
+        "floor_to_limit": sum(floor.values()) / sum(limit.values()),
+        "sum_to_floor": ours / sum(floor.values()),
+        "naive_encode_to_limit": best["naive_encode"] / limit["encode"],
+        "naive_decode_to_limit": best["naive_decode"] / limit["decode"],
+        "naive_sum_to_limit": naive / sum(limit.values()),
+        "sum_to_naive": ours / naive,
+        "half_to_float32_decode": best["decode_half"] / best["decode"],
     }
 
 

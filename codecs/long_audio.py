@@ -6,7 +6,7 @@ steps of what goes in and `steps_out` steps of what comes out (a hop of samples 
 samples); only the clip's last frame may lack steps. Neither function looks at how the clip was cut into pieces: the
 stretches lie where the frames say, so the result is the same to the last bit.
 
-Two ways, for two kinds of models:
+`Blocks` and `cut_to` are for its two ends. Between them two ways, for two kinds of models:
 
 `convolved`   for what sees only so many frames around each: exact, the stretches overlap by what is seen.
 `windowed`    for what sees all that it is given (attention, group normalisation): windows that overlap, joined by a
@@ -23,6 +23,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from .errors import InvalidAudio
 
 Transform = Callable[[Tensor], Tensor]
 
@@ -67,6 +69,33 @@ class Windows:
         """The fade from a window that ends at the frame `end` to the one that begins at `start`."""
         first = (start + end - self.fade) // 2
         return first, first + self.fade
+
+
+class Blocks:
+    """Blocks of the same clips, `[B, 1, T_i]`, checked and counted as they are taken."""
+
+    def __init__(self, blocks: Iterable[Tensor], check: Callable[[Tensor], None]) -> None:
+        self._blocks = blocks
+        self._check = check
+        self.length = 0
+        """Samples a clip that were taken so far."""
+
+    def __iter__(self) -> Iterator[Tensor]:
+        batch: int | None = None
+        for block in self._blocks:
+            self._check(block)
+            batch = batch or len(block)
+            if len(block) != batch:
+                raise InvalidAudio(f"Blocks must be of as many clips; got {tuple(block.shape)} after {batch}.")
+            self.length += block.shape[-1]
+            yield block
+
+
+def cut_to(length: int, blocks: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Blocks without what lies behind `length` samples."""
+    for block in blocks:
+        yield block[..., :length]
+        length -= block.shape[-1]
 
 
 def convolved(

@@ -93,9 +93,10 @@ def check_model(checkpoint: Path, config: Config, spec: Spec) -> None:
         )
 
 
-def identity_of(spec: Spec, adapter: str, sources: Sequence[str], weights_digest: str) -> str:
-    """The fingerprint of a codec whose codes and audio hang on the files `sources` (patterns in this folder)."""
+def identity_of(spec: Spec, adapter: str, sources: Sequence[str], weights_digest: str, *settings: object) -> str:
+    """The fingerprint of a codec whose codes and audio hang on the files `sources` (patterns in this folder), and on
+    `settings`: hyper-parameters, of which not all show in the weights, and what the name of the codec chooses."""
     paths = sorted(path for pattern in (Path(__file__).name, *sources) for path in _PACKAGE.glob(pattern))
     # The tensors, not the file: a checkpoint and what it was converted to are one codec.
-    parts = (weights_digest, *(sha256_of(path) for path in paths))
+    parts = (weights_digest, *map(repr, settings), *(sha256_of(path) for path in paths))
     return fingerprint(spec.name, adapter=adapter, packages=("torch",), parts=parts)

@@ -19,7 +19,7 @@ from .frames import ceil_div, check_frames
 from .loudness import gain_to
 from .model_cache import shared
 from .taae import TAAE, TAAEConfig
-from .taae_names import LOUDNESS_LUFS
+from .taae_config import LOUDNESS_LUFS
 
 _PACKAGE = Path(__file__).parent
 _SOURCES = (
@@ -89,6 +89,6 @@ def load(spec: Spec, preset: str, config: TAAEConfig, checkpoint: Path, device: 
         lambda: TAAE.from_checkpoint(checkpoint, config).to(device),
     )
     sources = sorted(path for pattern in _SOURCES for path in _PACKAGE.glob(pattern))
-    parts = (model.weights_digest, *(sha256_of(path) for path in sources))
+    parts = (model.weights_digest, repr(model.config), *(sha256_of(path) for path in sources))
     identity = fingerprint(spec.name, adapter=__file__, packages=("torch", "scipy"), parts=parts)
     return TAAECodec(spec, preset, model, identity)

@@ -16,6 +16,9 @@ from typing import Any
 
 from .errors import CodecError
 
+LOUDNESS_LUFS = -20.0
+"""What the published models were trained at."""
+
 NATIVE = "native"
 """The preset that the model was trained as: its own levels, one stage."""
 

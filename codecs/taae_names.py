@@ -19,14 +19,11 @@ from typing import Any
 
 from .base import Codec, Family, Spec
 from .errors import CodecError, UnknownCodec, WeightsCorrupt, WeightsMissing
-from .taae_config import NATIVE, PRESETS, TAAEConfig
+from .taae_config import LOUDNESS_LUFS, NATIVE, PRESETS, TAAEConfig
 from .weights import WeightFile, Weights
 
 FORMAT = "codeczoo-taae"
 """`format` in the metadata of the safetensors files that this project writes; `config` holds the hyper-parameters."""
-
-LOUDNESS_LUFS = -20.0
-"""What the published models were trained at."""
 
 _PAPER = "https://arxiv.org/abs/2411.19842"
 _SOURCE = "https://github.com/Stability-AI/stable-codec"

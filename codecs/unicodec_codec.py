@@ -16,9 +16,9 @@ from .unicodec_long import decode_blocks, encode_blocks
 _SOURCES = (
     "unicodec.py",
     "unicodec_long.py",
-    "unicodec_names.py",
     "wavtokenizer_long.py",
     "long_audio.py",
+    "window_length.py",
     "domains.py",
     "layers/attention.py",
     "layers/convnext.py",
@@ -68,4 +68,5 @@ def load(spec: Spec, checkpoint: Path, domain: str, device: str) -> UniCodecCode
         lambda: UniCodec.from_checkpoint(checkpoint).to(device),
     )
     check_model(checkpoint, model.config, spec)
-    return UniCodecCodec(spec, model, domain or None, identity_of(spec, __file__, _SOURCES, model.weights_digest))
+    identity = identity_of(spec, __file__, _SOURCES, model.weights_digest, model.config, domain)
+    return UniCodecCodec(spec, model, domain or None, identity)

@@ -18,12 +18,11 @@ import torch
 from torch import Tensor
 
 from .errors import InvalidAudio
-from .long_audio import Windows, windowed
+from .long_audio import Blocks, Windows, cut_to, windowed
 from .quantizers.partitioned import Domains
 from .unicodec import UniCodec, UniCodecConfig
-from .unicodec_names import WINDOW_S
-from .wavtokenizer import WavTokenizerConfig
-from .wavtokenizer_long import windows as vocos_windows
+from .wavtokenizer_long import windows as decoding_windows
+from .window_length import WINDOW_S
 
 OVERLAP_S = 10.0
 
@@ -35,15 +34,6 @@ def encoding_windows(config: UniCodecConfig, window_s: float = WINDOW_S) -> Wind
     return Windows(max(2, frames), min(round(OVERLAP_S * config.frame_rate_hz), max(2, frames) // 2))
 
 
-def decoding_windows(config: UniCodecConfig) -> Windows:
-    """How the decoder is given a long clip."""
-    return vocos_windows(
-        WavTokenizerConfig(
-            sample_rate=config.sample_rate, encoder=config.encoder, decoder=config.decoder, n_fft=config.n_fft
-        )
-    )
-
-
 def encode_blocks(
     model: UniCodec, blocks: Iterable[Tensor], domain: Domains | None = None, plan: Windows | None = None
 ) -> tuple[Tensor, int]:
@@ -52,27 +42,16 @@ def encode_blocks(
     `plan` is how they are cut, `encoding_windows` unless given; what fits into one window is `model.encode` of it.
     Raises InvalidAudio, UnknownDomain.
     """
-    length = 0
-    batch: int | None = None
-
-    def checked() -> Iterator[Tensor]:
-        nonlocal length, batch
-        for block in blocks:
-            model.check_audio(block)
-            batch = batch or len(block)
-            if len(block) != batch:
-                raise InvalidAudio(f"Blocks must be of as many clips; got {tuple(block.shape)} after {batch}.")
-            length += block.shape[-1]
-            yield block
+    audio = Blocks(blocks, model.check_audio)
 
     def encode(window: Tensor) -> Tensor:
         return model.encode(window, domain)
 
     plan = plan or encoding_windows(model.config)
-    codes = list(windowed(checked(), encode, steps_in=model.config.hop, steps_out=1, windows=plan))
+    codes = list(windowed(audio, encode, steps_in=model.config.hop, steps_out=1, windows=plan))
     if not codes:
         raise InvalidAudio("UniCodec was given audio without samples: no blocks.")
-    return torch.cat(codes, dim=-1), length
+    return torch.cat(codes, dim=-1), audio.length
 
 
 def decode_blocks(
@@ -91,11 +70,4 @@ def decode_blocks(
         return model.decode(window, bandwidth_id=bandwidth_id)
 
     blocks = windowed([codes], decode, steps_in=1, steps_out=hop, windows=plan or decoding_windows(model.config))
-    return _cut(blocks, codes.shape[-1] * hop if length is None else length)
-
-
-def _cut(blocks: Iterator[Tensor], length: int) -> Iterator[Tensor]:
-    """Blocks without what lies behind `length` samples."""
-    for block in blocks:
-        yield block[..., :length]
-        length -= block.shape[-1]
+    return cut_to(codes.shape[-1] * hop if length is None else length, blocks)

@@ -27,6 +27,7 @@ from .base import Codec, Family, Spec
 from .domains import DOMAINS, parts
 from .errors import UnknownCodec, WeightsCorrupt, WeightsMissing
 from .weights import WeightFile, Weights
+from .window_length import WINDOW_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,9 +37,6 @@ FORMAT = "codeczoo-unicodec"
 
 RATES = ("", *DOMAINS)
 """The whole codebook, and the part of each domain."""
-
-WINDOW_S = 60.0
-"""Clips up to this length are encoded and decoded whole, longer ones in windows of it."""
 
 _PAPER = "https://arxiv.org/abs/2502.20067"
 _SOURCE = "https://github.com/Jiang-Yidi/UniCodec"

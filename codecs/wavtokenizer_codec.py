@@ -12,12 +12,13 @@ from .model_cache import shared
 from .one_codebook_codec import OneCodebookCodec, check_model, identity_of
 from .wavtokenizer import WavTokenizer
 from .wavtokenizer_long import decode_blocks, encode_blocks
-from .wavtokenizer_names import WINDOW_S
+from .window_length import WINDOW_S
 
 _SOURCES = (
     "wavtokenizer.py",
     "wavtokenizer_long.py",
     "long_audio.py",
+    "window_length.py",
     "layers/attention.py",
     "layers/convnext.py",
     "layers/convolution.py",
@@ -62,4 +63,4 @@ def load(spec: Spec, checkpoint: Path, device: str) -> WavTokenizerCodec:
         lambda: WavTokenizer.from_checkpoint(checkpoint).to(device),
     )
     check_model(checkpoint, model.config, spec)
-    return WavTokenizerCodec(spec, model, identity_of(spec, __file__, _SOURCES, model.weights_digest))
+    return WavTokenizerCodec(spec, model, identity_of(spec, __file__, _SOURCES, model.weights_digest, model.config))

@@ -39,10 +39,11 @@ from torch import Tensor, nn
 
 from .errors import InvalidAudio
 from .layers.convolution import Lstm
+from .layers.frame_config import FrameConfig
 from .layers.seanet import SeanetConfig
-from .long_audio import Transform, Windows, convolved, windowed
-from .wavtokenizer import WavTokenizer, WavTokenizerConfig
-from .wavtokenizer_names import WINDOW_S
+from .long_audio import Blocks, Transform, Windows, convolved, cut_to, windowed
+from .wavtokenizer import WavTokenizer
+from .window_length import WINDOW_S
 
 BLOCK_S = 5.0
 """Seconds of a stretch where the result does not depend on it."""
@@ -51,7 +52,7 @@ _RESIDUAL_BLOCKS = 4
 """In `pos_net`."""
 
 
-def windows(config: WavTokenizerConfig) -> Windows:
+def windows(config: FrameConfig) -> Windows:
     """How Vocos is given a long clip: windows of a minute, that overlap by what its convolutions see beside a fade."""
     if config.decoder is None:
         raise ValueError("A mirrored decoder is not given windows: its audio does not depend on how a clip is cut.")
@@ -67,25 +68,14 @@ def encode_blocks(model: WavTokenizer, blocks: Iterable[Tensor], block_s: float 
     However the clips are cut into blocks, the codes are the same to the last bit, because stretches of `block_s` are
     encoded whatever the blocks; `model.encode` of the whole gives them but for rounding. Raises InvalidAudio.
     """
-    length = 0
-    batch: int | None = None
-
-    def checked() -> Iterator[Tensor]:
-        nonlocal length, batch
-        dtype = next(model.encoder.parameters()).dtype
-        for block in blocks:
-            model.check_audio(block)
-            batch = batch or len(block)
-            if len(block) != batch:
-                raise InvalidAudio(f"Blocks must be of as many clips; got {tuple(block.shape)} after {batch}.")
-            length += block.shape[-1]
-            yield block.to(dtype)
-
+    audio = Blocks(blocks, model.check_audio)
+    dtype = next(model.encoder.parameters()).dtype
+    typed = (block.to(dtype) for block in audio)
     with torch.no_grad():
-        codes = [model.quantizer.encode(features) for features in _features(model, checked(), block_s)]
+        codes = [model.quantizer.encode(features) for features in _features(model, typed, block_s)]
     if not codes:
         raise InvalidAudio("WavTokenizer was given audio without samples: no blocks.")
-    return torch.cat(codes, dim=-1), length
+    return torch.cat(codes, dim=-1), audio.length
 
 
 def decode_blocks(
@@ -114,7 +104,7 @@ def decode_blocks(
             return model.decode(window, bandwidth_id=bandwidth_id)
 
         blocks = windowed([codes], decode, steps_in=1, steps_out=hop, windows=plan or windows(model.config))
-    return _cut(blocks, codes.shape[-1] * hop if length is None else length)
+    return cut_to(codes.shape[-1] * hop if length is None else length, blocks)
 
 
 def _features(model: WavTokenizer, audio: Iterator[Tensor], block_s: float) -> Iterator[Tensor]:
@@ -175,13 +165,6 @@ def _resumed(pieces: Iterator[Tensor], lstm: Lstm | None) -> Iterator[Tensor]:
         yield made
 
 
-def _cut(blocks: Iterator[Tensor], length: int) -> Iterator[Tensor]:
-    """Blocks without what lies behind `length` samples."""
-    for block in blocks:
-        yield block[..., :length]
-        length -= block.shape[-1]
-
-
 def encoder_reach(config: SeanetConfig) -> tuple[Fraction, Fraction]:
     """Frames that the encoder's convolutions before and behind its LSTM see to either side of a frame's first sample.
 
@@ -208,7 +191,7 @@ def decoder_reach(config: SeanetConfig) -> tuple[Fraction, Fraction]:
     return _reach(config.kernel, 1), behind + _reach(config.last_kernel, rate)
 
 
-def vocos_reach(config: WavTokenizerConfig) -> Fraction:
+def vocos_reach(config: FrameConfig) -> Fraction:
     """Frames that the convolutions and the inverse Fourier transform of a Vocos decoder see to either side of a frame;
     its group normalisation and its attention see all there are."""
     assert config.decoder is not None

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from .base import Codec, Family, Spec
 from .errors import UnknownCodec, WeightsCorrupt, WeightsMissing
 from .weights import WeightFile, Weights
+from .window_length import WINDOW_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -129,9 +130,6 @@ _VARIANTS = (
         "release, which was withdrawn and lives on beside OuteTTS, belong to another codebook.",
     ),
 )
-
-WINDOW_S = 60.0
-"""Clips up to this length are decoded whole, longer ones in windows of it."""
 
 
 def spec_of(name: str, facts: Mapping[str, Any]) -> Spec:

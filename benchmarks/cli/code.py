@@ -88,8 +88,8 @@ def run_encode(options: argparse.Namespace) -> int:
     _check(options)
     codecs.load(options.codec, options.device)
     corpus = shared.corpus_of(options)
-    jobs = (EncodeJob(clip, options.codec, options.out, options.device) for clip in corpus)
-    return _report(run_jobs(jobs, _workers(options, [options.codec])), len(corpus))
+    jobs = (EncodeJob(clip, options.codec, options.out) for clip in corpus)
+    return _report(run_jobs(jobs, _workers(options, [options.codec]), options.device), len(corpus))
 
 
 def run_decode(options: argparse.Namespace) -> int:
@@ -102,8 +102,8 @@ def run_decode(options: argparse.Namespace) -> int:
     names = codecs_of(path for path, _ in found)
     for name in names:
         codecs.load(name, options.device)
-    jobs = (DecodeJob(path, options.out / name, options.device) for path, name in found)
-    return _report(run_jobs(jobs, _workers(options, names)), len(found))
+    jobs = (DecodeJob(path, options.out / name) for path, name in found)
+    return _report(run_jobs(jobs, _workers(options, names), options.device), len(found))
 
 
 def _check(options: argparse.Namespace) -> None:

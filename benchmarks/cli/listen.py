@@ -35,9 +35,10 @@ Write a listening test into a new folder:
   OUT/key.json   keep this: it says which signal is which
   OUT/answers/   put here the files that listeners bring back
 
-MUSHRA: an open reference, a hidden one, the reference low-passed at 3.5 kHz (and at 7 kHz), every codec; at most twelve
-signals a trial, a trial a clip. ABX: reference and codec are A and B in an order drawn for each listener, and X is one
-of them; a trial a codec, clip and repeat. All signals have one loudness (ITU-R BS.1770), length and format; order and
+MUSHRA: an open reference, a hidden one, the reference low-passed at 3.5 and at 7 kHz, every codec; at most twelve
+signals a trial, a trial a clip (BS.1534-3, section 7.1: half as many clips again as codecs, and five at least). ABX:
+reference and codec are A and B in an order drawn for each listener, and X is one of them; a trial a codec, clip and
+repeat. All signals have one loudness (ITU-R BS.1770), length and format; order and
 names are random; a listener can go on after closing the page. Without RUN, the codecs are run; with RUN, clips are
 those that it measured all codecs on, its kept tokens are decoded, and what comes out is checked against its scores.
 
@@ -47,7 +48,7 @@ What no page can hide: whoever takes its audio apart can subtract the open refer
 _MAKE_EPILOG = """\
 examples:
   codeczoo listen make --test mushra --codecs opus@6kbps opus@12kbps lyra:v2@6kbps --corpus demo --clips 8 --out listen
-  codeczoo listen make runs/mine --test mushra --codecs 'mine@*' --clips 12 --mid-anchor --out listen
+  codeczoo listen make runs/mine --test mushra --codecs 'mine@*' --clips 12 --no-mid-anchor --out listen
   codeczoo listen make --test abx --codecs opus@32kbps --corpus demo --clips 5 --repeats 4 --out listen/abx
 """
 
@@ -105,7 +106,11 @@ def _add_make(parts: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     shared.add_corpus(parser, required=False)
     group = parser.add_argument_group("how it is tested")
     group.add_argument("--title", default="Listening test", help="what listeners read above the page")
-    group.add_argument("--mid-anchor", action="store_true", help="MUSHRA: also an anchor of 7 kHz")
+    group.add_argument(
+        "--no-mid-anchor",
+        action="store_true",
+        help="MUSHRA: no anchor of 7 kHz, as references of 15.4 kHz or less need it; BS.1534-3 wants both anchors",
+    )
     group.add_argument("--no-anchor", action="store_true", help="MUSHRA: no anchor of 3.5 kHz")
     group.add_argument("--repeats", type=int, metavar="N", help="ABX: trials of each codec and clip (default 1)")
     group.add_argument(
@@ -151,7 +156,7 @@ def make(options: argparse.Namespace) -> int:
 
     _check(options)
     anchors = [] if options.no_anchor else [key.LOW_ANCHOR]
-    anchors += [key.MID_ANCHOR] if options.mid_anchor else []
+    anchors += [] if options.no_mid_anchor else [key.MID_ANCHOR]
     total = options.clips + (not options.no_training)
     with tempfile.TemporaryDirectory(prefix="codeczoo-") as spool, Bar(total, "clip") as bar:
         plan = making.Plan(
@@ -189,7 +194,7 @@ def _check(options: argparse.Namespace) -> None:
     from codeczoo.benchmarks.errors import BenchmarkError
 
     shared.check_device(options.device)
-    of_mushra = {"--mid-anchor": options.mid_anchor, "--no-anchor": options.no_anchor}
+    of_mushra = {"--no-mid-anchor": options.no_mid_anchor, "--no-anchor": options.no_anchor}
     if options.test == "abx" and (given := [name for name, value in of_mushra.items() if value]):
         raise BenchmarkError(f"{given[0]} is of MUSHRA: an ABX test compares a codec with the reference alone.")
     if options.test == "mushra" and options.repeats is not None:

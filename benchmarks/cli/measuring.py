@@ -39,7 +39,8 @@ def _report(run_folder: Path, options: argparse.Namespace) -> None:
     if not any(record["scores"] for record in merged):
         print(f"No score to report; why is in {run_folder / records.RECORDS_FILE}.", file=sys.stderr)
         return
-    written = report.write(merged, run_folder / "report", group_by=options.group_by, intervals=options.intervals)
+    numbers = report.numbers_of(merged, group_by=options.group_by)
+    written = report.write(numbers, run_folder / "report", intervals=options.intervals)
     table = next((path for path in written if path.suffix == ".md"), None)
     if table is not None:
         print(table.read_text(encoding="utf-8"))

@@ -9,11 +9,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import bench, score
 from . import options as shared
@@ -27,8 +26,10 @@ _NAME_IT = "name the clips with --audio"
 
 
 def source_of(run: Path, audio: str | None, device: str) -> RunSource:
-    """Where the audio of a run is; `audio` replaces the corpus that its commands name."""
+    """Where the audio of a run is; `audio` replaces the corpus that its commands name. Raises InvalidRun where the
+    run's description is damaged."""
     from codeczoo import codecs
+    from codeczoo.benchmarks import records
     from codeczoo.benchmarks.errors import USER_ERRORS
     from codeczoo.benchmarks.page.sources import RunSource
 
@@ -36,7 +37,7 @@ def source_of(run: Path, audio: str | None, device: str) -> RunSource:
     corpora: list[Corpus] = []
     points: dict[str, Point] = {}
     problems: list[str] = []
-    for options in _invocations(folder / "run.json"):
+    for options in _measurings(records.invocations(folder)):
         try:
             found, own = _found(options, audio)
         except USER_ERRORS as error:
@@ -53,7 +54,7 @@ def source_of(run: Path, audio: str | None, device: str) -> RunSource:
 
     problem = ""
     if not corpora:
-        why = problems[-1].rstrip(".") if problems else f"no command of {folder / 'run.json'} names a corpus"
+        why = problems[-1].rstrip(".") if problems else f"no command of {folder / records.RUN_FILE} names a corpus"
         problem = f"{why}; {_NAME_IT}"
     return RunSource(folder, tuple(corpora), load, problem)
 
@@ -79,13 +80,9 @@ def _plain(audio: str) -> argparse.Namespace:
     return argparse.Namespace(**{**unset, "corpus": audio})
 
 
-def _invocations(path: Path) -> Iterator[argparse.Namespace]:
+def _measurings(invocations: Sequence[Mapping[str, Any]]) -> Iterator[argparse.Namespace]:
     """The options of each `bench` and `score` command of a run, each once."""
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))["invocations"]
-        commands = dict.fromkeys(str(entry["command"]) for entry in entries)
-    except (OSError, ValueError, KeyError, TypeError):
-        return  # a file of records alone, or a description that somebody edited: nothing is known
+    commands = dict.fromkeys(str(invocation.get("command", "")) for invocation in invocations)
     for command in commands:
         try:
             words = shlex.split(command)[1:]

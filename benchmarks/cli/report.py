@@ -10,6 +10,7 @@ from . import options as shared
 
 if TYPE_CHECKING:
     from codeczoo.benchmarks.records import Record
+    from codeczoo.benchmarks.report import Numbers
 
 _DESCRIPTION = """\
 Write tables (Markdown, CSV, LaTeX) and plots of quality against bitrate (PNG, PDF, SVG) from the records of one or
@@ -109,14 +110,14 @@ def run(options: argparse.Namespace) -> int:
         merged = [r for r in merged if any(fnmatch.fnmatch(r["codec"], pattern) for pattern in options.codecs)]
         if not merged:
             raise InvalidRun(f"No record's codec matches {' or '.join(options.codecs)}.")
+    suites = suites_of(options.runs)
     first = options.runs[0]
     out = options.out or (first if first.is_dir() else first.parent) / "report"
     with collector.passing_over_what_is():
+        numbers = report.numbers_of(merged, group_by=options.group_by, metrics=options.metrics)
         written = report.write(
-            merged,
+            numbers,
             out,
-            group_by=options.group_by,
-            metrics=options.metrics,
             intervals=options.intervals,
             figures=not options.no_figures,
             at_kbps=options.at,
@@ -125,14 +126,14 @@ def run(options: argparse.Namespace) -> int:
     tables = [path for path in written if path.suffix == ".md"]
     if tables:
         print(tables[0].read_text(encoding="utf-8"))
-    for name in suites_of(options.runs):
+    for name in suites:
         text, paths = write_published(name, options.runs, out / "published", {})
         print(text)
         written += paths
     for path in written:
         print(path)
     if options.html:
-        _write_page(merged, loaded, out, options)
+        _write_page(numbers, loaded, out, options)
     return 0
 
 
@@ -154,7 +155,7 @@ def _check_page(options: argparse.Namespace) -> None:
         raise BenchmarkError(f"--page-mb is a positive number; got {options.page_mb:g}.")
 
 
-def _write_page(merged: list[Record], loaded: list[list[Record]], out: Path, options: argparse.Namespace) -> None:
+def _write_page(numbers: Numbers, loaded: list[list[Record]], out: Path, options: argparse.Namespace) -> None:
     import sys
     import tempfile
 
@@ -174,15 +175,7 @@ def _write_page(merged: list[Record], loaded: list[list[Record]], out: Path, opt
         limit_mb=writing.LIMIT_MB if options.page_mb is None else options.page_mb,
     )
     with tempfile.TemporaryDirectory(prefix="codeczoo-") as spool, Bar(0, unit="clip") as bar:
-        made = writing.write(
-            merged,
-            out,
-            RunAudio(owners, Path(spool), options.device),
-            wanted,
-            group_by=options.group_by,
-            metrics=options.metrics,
-            progress=bar.watch,
-        )
+        made = writing.write(numbers, out, RunAudio(owners, Path(spool), options.device), wanted, bar.watch)
     print(made.path)
     print(f"{made.bytes / 1e6:.1f} MB, {made.audio_bytes / 1e6:.1f} of them audio.", file=sys.stderr)
     for reason in made.not_heard:

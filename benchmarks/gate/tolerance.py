@@ -9,13 +9,15 @@ the noise itself. Of each codec and metric the floor is the larger of
 * the largest change of the mean that a repeat shows, and
 * three standard errors of a mean of as many clips, from the spread of the clips' own changes,
 
-and no tolerance is below its floor.
+and no tolerance is below its floor. A repeat that has fewer than two of a codec's clips says nothing of it; the verdict
+names it.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -52,23 +54,36 @@ def parse(given: Iterable[str], metrics: Sequence[str]) -> dict[str, float]:
     return found
 
 
-def noise_floor(baseline: Side, repeats: Sequence[Side], metric: str, n_clips: int) -> float:
-    """How far noise alone moves the mean over `n_clips` clips. 0 where no repeat has clips of the baseline.
+@dataclass(frozen=True)
+class Noise:
+    """What repeats say of one metric of one codec."""
+
+    floor: float
+    """How far noise alone moves the mean; 0 where no repeat says anything."""
+    remarks: tuple[str, ...]
+    """Repeats that say nothing though they are of this codec, and why."""
+
+
+def noise_of(baseline: Side, repeats: Sequence[Side], metric: str, n_clips: int) -> Noise:
+    """How far noise alone moves the mean over `n_clips` clips.
 
     Raises Incomparable where a repeat was scored under another definition of the metric."""
     means: list[float] = []
     changes: list[np.ndarray] = []
-    for each in repeats:
-        if not each.values.keys() & baseline.values.keys():
-            continue
-        if each.identities != baseline.identities:
+    remarks: list[str] = []
+    for number, each in enumerate(repeats, start=1):
+        shared = len(each.values.keys() & baseline.values.keys())
+        if shared and each.identities != baseline.identities:
             raise Incomparable(f"the repeats score {metric} under another definition than the baseline")
-        if len(each.values.keys() & baseline.values.keys()) == 1:
+        if shared < 2:
+            if each.clips:
+                held = "one of these clips alone" if shared else "none of these clips"
+                remarks.append(f"repeat {number} has a value of {held}, which says nothing of their noise")
             continue
         differences = pair(each, baseline, metric).differences
         means.append(abs(float(differences.mean())))
         changes.append(differences)
     if not changes:
-        return 0.0
+        return Noise(0.0, tuple(remarks))
     spread = float(np.sqrt(np.mean(np.square(np.concatenate(changes)))))
-    return max([*means, _STANDARD_ERRORS * spread / math.sqrt(n_clips)])
+    return Noise(max([*means, _STANDARD_ERRORS * spread / math.sqrt(n_clips)]), tuple(remarks))

@@ -88,6 +88,8 @@ class _Unit:
     both: Paired | None = None
     missing: int = 0
     lost: Counter[str] = field(default_factory=Counter)
+    remarks: tuple[str, ...] = ()
+    """On the repeats."""
 
 
 def judge(
@@ -175,7 +177,7 @@ def _unit(
     try:
         unit.both = pair(now, before, fact.name)
         again = [side("a repeat", records, fact.name) for records in repeats]
-        floor = tolerances.noise_floor(before, again, fact.name, len(unit.both.clips))
+        noise = tolerances.noise_of(before, again, fact.name, len(unit.both.clips))
     except Incomparable as reason:
         unit.both = None
         unit.made = replace(made, status="unjudged", reason=str(reason).rstrip("."))
@@ -188,9 +190,10 @@ def _unit(
         run=float(unit.both.first.mean()),
         baseline=float(unit.both.second.mean()),
         drop=-sign * float(unit.both.differences.mean()),
-        noise=floor,
-        tolerance=max(given.get(fact.name, tolerances.default(fact)), floor),
+        noise=noise.floor,
+        tolerance=max(given.get(fact.name, tolerances.default(fact)), noise.floor),
     )
+    unit.remarks = noise.remarks
     return unit
 
 
@@ -222,7 +225,11 @@ def _judged(units: Sequence[_Unit], alpha: float, allow_missing: bool) -> list[V
         unit.made = replace(unit.made, detectable=within)
     for unit, corrected in zip(tested, holm(p), strict=True):
         unit.made = _tested(replace(unit.made, p=corrected), alpha, len(tested), resamples)
-    return [_with_losses(unit, allow_missing) for unit in units]
+    return [_remarked(_with_losses(unit, allow_missing), unit.remarks) for unit in units]
+
+
+def _remarked(made: Verdict, remarks: Sequence[str]) -> Verdict:
+    return replace(made, reason="; ".join(filter(None, [made.reason, *remarks])))
 
 
 def _tested(made: Verdict, alpha: float, tests: int, resamples: int) -> Verdict:

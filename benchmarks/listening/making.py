@@ -26,12 +26,12 @@ from codeczoo.codecs import resampling
 
 from . import key as keys
 from . import page, stimuli
-from .key import LOW_ANCHOR, REFERENCE, Key, Kind, Stimulus, Trial
+from .key import LOW_ANCHOR, MID_ANCHOR, REFERENCE, Key, Kind, Stimulus, Trial
 from .sources import Source
 from .stimuli import TooPoor, Versions, versions
 
 MOST_CONDITIONS = 12
-"""BS.1534: what a listener can compare in one trial, hidden reference and anchors among them."""
+"""BS.1534-3, section 5.3: what a listener can compare in one trial, hidden reference and anchors among them."""
 DEFAULT_TITLE = "Listening test"
 
 
@@ -43,8 +43,8 @@ class Plan:
     source: Source
     clips: int
     out: Path
-    anchors: Sequence[str] = (LOW_ANCHOR,)
-    """MUSHRA only."""
+    anchors: Sequence[str] = (LOW_ANCHOR, MID_ANCHOR)
+    """MUSHRA only, of which both are (BS.1534-3, section 5.1)."""
     repeats: int = 1
     """ABX: trials of each codec with each clip."""
     per_listener: int | None = None

@@ -2,9 +2,10 @@
 
 Means are over all ratings of the listeners that were kept. Intervals are the harness's bootstrap with all ratings of a
 listener drawn together (`statistics/bootstrap.py`): listeners are what was drawn, and one listener's ratings are alike.
-On one rating a listener, as in a single trial, its expanded percentiles are the Student interval that BS.1534 asks for;
-over several trials, Student's interval of all ratings as if they were independent would be too narrow. Intervals and
-tests speak of other listeners with these clips, not of other clips.
+On one rating a listener, as in a single trial, its expanded percentiles are the Student interval of BS.1534's first
+editions (-3, section 9.1, leaves the choice, and names the bootstrap); over several trials, Student's interval of all
+ratings as if they were independent would be too narrow. Intervals and tests speak of other listeners with these clips,
+not of other clips.
 
 Measured with made-up listeners who differ in strictness, 8 trials each, 600 tests: with 6, 10 and 20 listeners the
 intervals hold the true mean in 90 to 95, 94 to 96 and 94 to 97 % of the tests, by condition; Student's interval of all

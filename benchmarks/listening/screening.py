@@ -1,8 +1,9 @@
 """Post-screening of a MUSHRA test: listeners whose answers do not count, by rules that were fixed before.
 
-`bs1534`       Rec. ITU-R BS.1534-3: the hidden reference rated below 90 in more than 15 % of the trials, or the
-               mid-range anchor (7 kHz) above 90 in more than 15 % of them; trials in which more than a quarter of all
-               listeners rate that anchor above 90 do not count for the second rule, because it was hardly degraded.
+`bs1534`       Rec. ITU-R BS.1534-3, section 4.1.2: the hidden reference rated below 90 in more than 15 % of the
+               trials, or the mid-range anchor (7 kHz) above 90 in more than 15 % of them; trials in which more than a
+               quarter of all listeners rate that anchor above 90 do not count for the second rule, because it was
+               hardly degraded.
 `wavtokenizer` Ji et al. 2024 (arXiv 2408.16532), appendix C: the reference rated below 90 in at least 20 % of the
                trials, or the low anchor (3.5 kHz) above 80 in more than 50 % of them.
 

@@ -28,7 +28,7 @@ from .sources import Estimate
 LOWEST_HZ, HIGHEST_HZ = 8_000, 48_000
 """Rates that every browser plays without resampling in the page; what is above is resampled to the highest."""
 LONGEST_S = 12.0
-"""BS.1534: signals of about 10 s, not more than 12."""
+"""BS.1534-3, section 5.1: signals of about 10 s, not more than 12."""
 SHORTEST_S = 1.0
 _FADE_S = 0.005
 _FULL_SCALE = 32767

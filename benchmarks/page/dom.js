@@ -1,19 +1,7 @@
-// Elements out of data. A text from a record only ever becomes a text node or an attribute's value: never markup, never
-// an address, never a name of a handler.
+// What the parts of the page have in common: controls, what is looked at, marks of families, and how things are put.
 
 const SVG_NAMESPACE = "http://www.w3.org/2000/svg";
 
-const fill = (element, attributes, children) => {
-  for (const [name, value] of Object.entries(attributes ?? {})) {
-    if (typeof value === "function") element.addEventListener(name, value);
-    else if (value === true) element.setAttribute(name, "");
-    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, String(value));
-  }
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== ""));
-  return element;
-};
-
-const html = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children);
 const svg = (tag, attributes, ...children) => fill(document.createElementNS(SVG_NAMESPACE, tag), attributes, children);
 const byId = (id) => document.getElementById(id);
 

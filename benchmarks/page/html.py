@@ -7,20 +7,29 @@ ASCII are escaped, so that no name can end the block; the script puts it into te
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from .embed import Embedded
 from .facts import Json
-from .self_contained import escaped, filled, policy
+from .self_contained import escaped, filled, part, policy
 
-SCRIPTS = ("dom.js", "table.js", "plot.js", "player.js", "clip.js", "listen.js", "codec.js", "page.js")
-_HERE = Path(__file__).parent
+SCRIPTS = (
+    "elements.js",
+    "dom.js",
+    "table.js",
+    "plot.js",
+    "voices.js",
+    "player.js",
+    "clip.js",
+    "listen.js",
+    "codec.js",
+    "page.js",
+)
 
 
 def document(data: Json, files: Sequence[Embedded]) -> str:
     """The whole page."""
-    style = _part("page.css")
-    script = '"use strict";\n(() => {\n' + "\n".join(_part(name) for name in SCRIPTS) + "})();\n"
+    style = part("page.css")
+    script = '"use strict";\n(() => {\n' + "\n".join(part(name) for name in SCRIPTS) + "})();\n"
     # The files last: a reader sees the table while they are still being read.
     blocks = "\n".join(
         f'<script type="text/plain" id="file-{place}" data-mime="{file.mime}">{file.base64}</script>'
@@ -28,8 +37,4 @@ def document(data: Json, files: Sequence[Embedded]) -> str:
     )
     rules = policy(script, style)
     parts = {"policy": rules, "style": style, "data": escaped(data), "script": script, "files": blocks}
-    return filled(_part("page.html"), parts)
-
-
-def _part(name: str) -> str:
-    return (_HERE / name).read_text(encoding="utf-8")
+    return filled(part("page.html"), parts)

@@ -1,7 +1,6 @@
-// The player: all versions of a clip run together from one instant, and all but one are silent. To choose another is to
-// turn two gains over in a few milliseconds, so that nothing starts again and no sample is lost or heard twice.
+// The player of the report's page: it decodes all versions of a clip, lets them run together (voices.js), and knows
+// where they are.
 
-const FADE_S = 0.012;
 const AHEAD_S = 0.06;
 
 const bytesOf = (file) => {
@@ -13,7 +12,8 @@ const bytesOf = (file) => {
 const makePlayer = (onChange) => {
   let context = null;
   let buffers = new Map(); // name -> AudioBuffer
-  let running = null; // {sources, gains: Map, startedAt}: what can be heard now
+  let running = null; // the voices, while they run
+  let startedAt = 0; // when their first sample was, or would have been
   let offset = 0; // where it stands, while nothing runs
   let current = null;
   let loop = false;
@@ -24,18 +24,12 @@ const makePlayer = (onChange) => {
 
   const position = () => {
     if (!running) return offset;
-    const passed = Math.max(0, context.currentTime - running.startedAt);
+    const passed = Math.max(0, context.currentTime - startedAt);
     return loop && duration() > 0 ? passed % duration() : Math.min(passed, duration());
   };
 
   const stop = () => {
-    if (!running) return;
-    for (const source of running.sources) {
-      source.onended = null;
-      source.stop();
-      source.disconnect();
-    }
-    for (const gain of running.gains.values()) gain.disconnect();
+    running?.stop();
     running = null;
   };
 
@@ -58,26 +52,14 @@ const makePlayer = (onChange) => {
   };
 
   const start = () => {
-    const sources = [];
-    const gains = new Map();
     const when = context.currentTime + AHEAD_S;
-    for (const [name, buffer] of buffers) {
-      const source = context.createBufferSource();
-      const gain = context.createGain();
-      source.buffer = buffer;
-      source.loop = loop;
-      gain.gain.value = name === current ? 1 : 0;
-      source.connect(gain).connect(context.destination);
-      source.start(when, offset);
-      sources.push(source);
-      gains.set(name, gain);
-    }
-    running = { sources, gains, startedAt: when - offset };
-    sources[0].onended = () => {
-      stop();
+    running = makeVoices(buffers, current, context.destination, { when, offset, loop });
+    startedAt = when - offset;
+    running.onEnd(() => {
+      running = null;
       offset = 0;
       onChange();
-    };
+    });
   };
 
   const play = async () => {
@@ -105,15 +87,7 @@ const makePlayer = (onChange) => {
   };
 
   const choose = (name) => {
-    if (running && name !== current) {
-      const now = context.currentTime;
-      for (const [other, gain] of running.gains) {
-        const target = other === name ? 1 : 0;
-        gain.gain.cancelScheduledValues(now);
-        gain.gain.setValueAtTime(gain.gain.value, now);
-        gain.gain.linearRampToValueAtTime(target, now + FADE_S);
-      }
-    }
+    if (name !== current) running?.hear(name);
     current = name;
     onChange();
   };
@@ -135,8 +109,8 @@ const makePlayer = (onChange) => {
       const at = position();
       loop = wanted;
       if (!running) return;
-      running.startedAt = context.currentTime - at;
-      for (const source of running.sources) source.loop = loop;
+      startedAt = context.currentTime - at;
+      running.setLoop(loop);
     },
     isPlaying: () => Boolean(running),
     isLooping: () => loop,

@@ -1,4 +1,4 @@
-"""What makes one HTML file safe and complete by itself: its policy, the data in it, and a template to put them in.
+"""What makes one HTML file safe and complete by itself: its policy, the data in it, a template, and shared scripts.
 
 Of the report's page and of listening tests. A Content-Security-Policy names the hashes of the one script and the one
 style and forbids every request; data is JSON in which no sign can end its element.
@@ -10,8 +10,10 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+_HERE = Path(__file__).parent
 _ESCAPED = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&"}
 
 
@@ -20,6 +22,11 @@ def filled(template: str, parts: Mapping[str, str]) -> str:
     searched for another."""
     pieces = template.split("@@")
     return "".join(parts[piece] if odd % 2 else piece for odd, piece in enumerate(pieces))
+
+
+def part(name: str) -> str:
+    """A script, style or template of this folder: `elements.js` and `voices.js` are of both kinds of page."""
+    return (_HERE / name).read_text(encoding="utf-8")
 
 
 def policy(script: str, style: str, beside: str = "") -> str:

@@ -1,19 +1,15 @@
-"""Records to the page: summarise, choose clips, make their audio, write the file."""
+"""The report's numbers to the page: choose clips, make their audio, write the file."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from codeczoo.benchmarks.errors import BenchmarkError, InvalidRun
 from codeczoo.benchmarks.records import Record
-from codeczoo.benchmarks.report import harness
-from codeczoo.benchmarks.report.lengths import is_piece
-from codeczoo.benchmarks.report.summary import GroupBy, summarise
-from codeczoo.benchmarks.statistics.bootstrap import RESAMPLES
+from codeczoo.benchmarks.report import Numbers
 from codeczoo.benchmarks.statistics.sample import clip_key
-from codeczoo.metrics import Metric
 
 from . import facts, html, level, listening
 from .choice import Choice, choose
@@ -59,23 +55,17 @@ class Written:
 
 
 def write(
-    records: Sequence[Record],
+    numbers: Numbers,
     out_dir: Path,
     audio: RunAudio,
     wanted: Wanted,
-    *,
-    group_by: GroupBy | None = None,
-    metrics: Sequence[str] | None = None,
-    facts_of: Mapping[str, Metric] | None = None,
-    resamples: int = RESAMPLES,
     progress: listening.Progress = lambda _codec, _done, _all: None,
 ) -> Written:
-    """Write `page.html` below `out_dir`. Raises InvalidRun, UnknownMetric, BenchmarkError."""
-    clips = [record for record in records if not is_piece(record)]
-    if records and not clips:
+    """Write `page.html` below `out_dir`. Raises InvalidRun, BenchmarkError."""
+    summary, clips = numbers.summary, numbers.clips
+    if summary is None:
         raise InvalidRun("The records are of pieces of passages, which the page does not show; see length.md.")
-    summary = summarise(clips, group_by, metrics, facts_of, resamples)
-    data = facts.of_summary(summary, harness.by_group(clips, summary.group_by))
+    data = facts.of_summary(summary, numbers.conducts)
     codecs = list(dict.fromkeys(row.codec for group in summary.groups for row in group.rows))
     count = wanted.clips if wanted.clips is not None else max(2, min(CLIPS, MOST_VERSIONS // len(codecs)))
     choices = choose(summary, count, wanted.patterns) if count or wanted.patterns else []

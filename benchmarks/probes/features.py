@@ -104,11 +104,8 @@ def of_codec(
     progress(name, len(clips) - len(todo))
     failed: dict[str, str] = {}
     of_jobs = name if workers > 1 else codec
-    jobs = (
-        EncodeJob(clip, of_jobs, folder.path, device, folder.token_file(name, corpus, clip.name))
-        for clip in todo.values()
-    )
-    for outcome in run_jobs(jobs, workers):
+    jobs = (EncodeJob(clip, of_jobs, folder.path, folder.token_file(name, corpus, clip.name)) for clip in todo.values())
+    for outcome in run_jobs(jobs, workers, device):
         if outcome.failure:
             failed[outcome.name] = without_folders(outcome.failure)
             _log.warning("%s, %s has no feature: %s", name, outcome.name, outcome.failure)

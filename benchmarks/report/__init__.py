@@ -1,6 +1,6 @@
 """Tables and figures, as a pure function of records: the same records give the same files, byte for byte.
 
-`write(records, folder)` makes all of them:
+`write(numbers_of(records), folder)` makes all of them:
 
     quality.md, quality.tex     means of every metric, with the columns of WavTokenizer's Table 1
     quality.csv                 the same, tidy: one line a (group, codec, metric), with confidence intervals and counts
@@ -13,7 +13,7 @@ and, of records of pieces of passages, which hear the same audio several times a
     length.md, .tex, .csv       means and real-time factors of every codec at every length, and the change with length
     length/GROUP.png|pdf|svg
 
-`summarise` and `summarise_lengths` give the numbers alone.
+`numbers_of` gives the numbers alone, which the page shows too; `summarise` and `summarise_lengths` those of one kind.
 """
 
 from __future__ import annotations
@@ -22,74 +22,56 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from codeczoo.benchmarks.records import Record
-from codeczoo.benchmarks.statistics.bootstrap import RESAMPLES
 from codeczoo.benchmarks.statistics.families import Axis
-from codeczoo.metrics import Metric
 
 from . import equal_rate, harness, length_table, table, tidy, writers
 from .frontier import frontier
-from .lengths import LengthGroup, Lengths, is_piece, summarise_lengths
-from .summary import Cell, Group, GroupBy, Row, Summary, metric_names, summarise
+from .lengths import LengthGroup, Lengths, summarise_lengths
+from .numbers import Numbers, numbers_of
+from .summary import Cell, Group, GroupBy, Row, Summary, summarise
 
 __all__ = [
-    "Cell", "Group", "GroupBy", "Lengths", "Row", "Summary", "frontier", "slug", "summarise", "summarise_lengths",
-    "write",
+    "Cell", "Group", "GroupBy", "Lengths", "Numbers", "Row", "Summary", "frontier", "numbers_of", "slug", "summarise",
+    "summarise_lengths", "write",
 ]  # fmt: skip
 
 FIGURE_FORMATS = ("png", "pdf", "svg")
 
 
 def write(
-    records: Sequence[Record],
+    numbers: Numbers,
     out_dir: Path,
     *,
-    group_by: GroupBy | None = None,
-    metrics: Sequence[str] | None = None,
-    facts: Mapping[str, Metric] | None = None,
     intervals: bool = False,
     figures: bool = True,
-    resamples: int = RESAMPLES,
     at_kbps: Sequence[float] = (),
     at_tokens_per_second: Sequence[float] = (),
 ) -> list[Path]:
-    """Write every table and figure of `records` under `out_dir` and return their paths in the order written.
+    """Write every table and figure under `out_dir` and return their paths in the order written.
 
-    `group_by` is chosen from the records where it is None; `metrics` restricts and orders the columns; `facts`
-    replaces the registry of metrics; `intervals` prints confidence intervals in Markdown and LaTeX;
-    `at_kbps` and `at_tokens_per_second` are the rates of the tables at equal rate.
-    Raises InvalidRun, UnknownMetric, BenchmarkError.
+    `intervals` prints confidence intervals in Markdown and LaTeX; `at_kbps` and `at_tokens_per_second` are the rates
+    of the tables at equal rate. Raises BenchmarkError.
     """
-    pieces = [record for record in records if is_piece(record)]
-    clips = [record for record in records if not is_piece(record)]
     paths: list[Path] = []
-    # Without records `clips` goes on too, and raises the sentence that there are none.
-    if clips or not pieces:
-        summary = summarise(clips, group_by, _asked(metrics, clips, pieces), facts, resamples)
+    if numbers.summary is not None:
         equal: dict[Axis, Sequence[float]] = {"kbps": at_kbps, "tokens_per_second": at_tokens_per_second}
-        paths += _write_clips(clips, summary, out_dir, intervals, figures)
+        paths += _write_clips(numbers.summary, numbers.conducts, out_dir, intervals, figures)
         for axis, rates in equal.items():
             if rates:
-                paths += _write_equal(summary, rates, axis, out_dir, intervals, resamples)
-    if pieces:
-        lengths = summarise_lengths(pieces, group_by, _asked(metrics, pieces, clips), facts, resamples)
-        paths += _write_pieces(lengths, out_dir, intervals, figures)
+                paths += _write_equal(numbers.summary, rates, axis, out_dir, intervals, numbers.resamples)
+    if numbers.lengths is not None:
+        paths += _write_pieces(numbers.lengths, out_dir, intervals, figures)
     return paths
 
 
-def _asked(metrics: Sequence[str] | None, own: Sequence[Record], others: Sequence[Record]) -> Sequence[str] | None:
-    """Those of `metrics` that `own` records score, or that no record scores: these are refused where they are read."""
-    if metrics is None:
-        return None
-    here, elsewhere = (set[str]().union(*map(metric_names, found)) for found in (own, others))
-    return [name for name in metrics if name in here or name not in elsewhere]
-
-
 def _write_clips(
-    records: Sequence[Record], summary: Summary, out_dir: Path, intervals: bool, figures: bool
+    summary: Summary,
+    conducts: Mapping[str, Sequence[harness.Conduct]],
+    out_dir: Path,
+    intervals: bool,
+    figures: bool,
 ) -> list[Path]:
     quality = table.quality(summary, intervals)
-    conducts = harness.by_group(records, summary.group_by)
     own = harness.table(conducts)
     paths = _write_texts(
         out_dir,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -86,6 +87,38 @@ def test_processes_give_the_same_files(demo_clips: list[Clip], tmp_path: Path) -
     for path, name in token_files([tmp_path / "1"]):
         other = tokens.read(tmp_path / "2" / f"{name}{tokens.SUFFIX}")
         assert other.encoded.payload == tokens.read(path).encoded.payload
+
+
+JOBS = """\
+import os, signal
+from dataclasses import dataclass
+from codeczoo.benchmarks.files import Outcome
+
+@dataclass(frozen=True)
+class Job:
+    name: str
+
+    def run(self, device):
+        if self.name == "dies":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Outcome(f"{self.name} in {os.getpid()} with {os.environ['OMP_NUM_THREADS']}")
+"""
+
+
+def test_a_process_that_dies_costs_its_file_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "fragile_jobs.py").write_text(JOBS)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "fragile_jobs", raising=False)
+    monkeypatch.setattr("codeczoo.benchmarks.files.cores", lambda: 6)
+    import fragile_jobs  # pyright: ignore[reportMissingImports]
+
+    names = [*"abc", "dies", *"def"]
+    outcomes = list(run_jobs(map(fragile_jobs.Job, names), workers=2))
+    (failed,) = (outcome for outcome in outcomes if outcome.failure)
+    assert failed.name == "dies"
+    assert failed.failure.startswith("the worker process died twice on this clip (SIGKILL")
+    assert sorted(outcome.name.split()[0] for outcome in outcomes) == sorted(names)
+    assert {outcome.name.split()[-1] for outcome in outcomes if not outcome.failure} == {"3"}
 
 
 def test_long_clips_go_through_in_blocks_to_the_same_tokens(

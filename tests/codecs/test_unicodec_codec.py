@@ -112,6 +112,22 @@ def test_a_domain_is_an_operating_point(weights: Path) -> None:
     )
 
 
+def test_what_the_weights_do_not_show_is_in_the_fingerprint(tmp_path: Path) -> None:
+    """As many heads as wanted share the same tensors, and make something else of them."""
+    path = tmp_path / "mine.safetensors"
+    found: dict[int, tuple[str, torch.Tensor]] = {}
+    state = random_model(SMALL).state_dict()
+    for heads in (SMALL.transformer.heads, 2 * SMALL.transformer.heads):
+        model = UniCodec(replace(SMALL, transformer=replace(SMALL.transformer, heads=heads)), trainable=True).eval()
+        model.load_state_dict(state)
+        write(model, path)
+        codec = codecs.load(f"unicodec:{path}")
+        found[heads] = (codec.fingerprint, codec.model.encode_to_latents(noise(6_400)))  # pyright: ignore
+    (one, its_latents), (other, other_latents) = found.values()
+    assert not torch.allclose(its_latents, other_latents)
+    assert one != other
+
+
 def test_tokens_carry_their_codebook(codec: Codec, tmp_path: Path) -> None:
     encoded = codec.encode(noise(999))
     tokens.save(tmp_path / "tokens.safetensors", encoded, codec)

@@ -19,13 +19,15 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from codeczoo.benchmarks.page.self_contained import escaped, filled, policy
+from codeczoo.benchmarks.page.self_contained import escaped, filled, part, policy
 
 PAGE_FILE = "test.html"
 AUDIO_FOLDER = "audio"
 MOST_INSIDE_BYTES = 64 << 20
 """Of audio; base64 makes a third more of it."""
 
+_SHARED = ("elements.js", "voices.js")
+"""Scripts of the report's page."""
 _SCRIPTS = ("order.js", "player.js", "progress.js", "signals.js", "timeline.js", "mushra.js", "abx.js", "screens.js")
 
 Definition = Mapping[str, Any]
@@ -45,7 +47,7 @@ def write(
 ) -> list[Path]:
     """Write the page into an empty folder. `audio`: name of a signal to its 16-bit little-endian samples."""
     inside = sum(map(len, audio.values())) <= most_inside_bytes
-    script = f'"use strict";\n{"".join(_asset(name) for name in _SCRIPTS)}'
+    script = '"use strict";\n' + "".join([*map(part, _SHARED), *map(_asset, _SCRIPTS)])
     style = _asset("style.css")
     known = {**definition, "sha256": sha256(definition, audio)}
     # Only this very script and style run; nothing may be requested but, where there is any, the audio beside.

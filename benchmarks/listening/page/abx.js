@@ -15,29 +15,29 @@ class AbxTrial {
     this.listens = [["A", this.a], ["B", this.b], ["X", this.x]].map(([letter, name], index) => ({
       letter,
       name,
-      button: element(
+      button: html(
         "button",
-        { type: "button", class: "listen big", "aria-pressed": "false", "aria-label": `Play ${letter}`, onclick: () => this.listen(name) },
-        element("span", {}, letter),
-        element("kbd", {}, String(index + 1))
+        { type: "button", class: "listen big", "aria-pressed": "false", "aria-label": `Play ${letter}`, click: () => this.listen(name) },
+        html("span", {}, letter),
+        html("kbd", {}, String(index + 1))
       ),
     }));
     this.choices = ["a", "b"].map((choice) => ({
       choice,
-      button: element(
+      button: html(
         "button",
-        { type: "button", class: "choice", role: "radio", "aria-checked": "false", onclick: () => this.choose(choice) },
+        { type: "button", class: "choice", role: "radio", "aria-checked": "false", click: () => this.choose(choice) },
         `X is ${choice.toUpperCase()}`,
-        element("kbd", {}, choice === "a" ? "←" : "→")
+        html("kbd", {}, choice === "a" ? "←" : "→")
       ),
     }));
-    return element(
+    return html(
       "div",
       { class: "trial" },
       timeline.node,
-      element("div", { class: "abx" }, ...this.listens.map(({ button }) => button)),
-      element("p", { class: "question", id: "question" }, "X is the same as A or the same as B. Which?"),
-      element("div", { class: "abx", role: "radiogroup", "aria-labelledby": "question" }, ...this.choices.map(({ button }) => button))
+      html("div", { class: "abx" }, ...this.listens.map(({ button }) => button)),
+      html("p", { class: "question", id: "question" }, "X is the same as A or the same as B. Which?"),
+      html("div", { class: "abx", role: "radiogroup", "aria-labelledby": "question" }, ...this.choices.map(({ button }) => button))
     );
   }
 

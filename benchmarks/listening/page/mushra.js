@@ -22,37 +22,37 @@ class MushraTrial {
 
   build(timeline) {
     this.columns = this.order.map((name, index) => this.column(name, index + 1));
-    this.referenceButton = element(
+    this.referenceButton = html(
       "button",
-      { type: "button", class: "listen reference", "aria-pressed": "false", onclick: () => this.listen("reference") },
-      element("span", {}, "Reference"),
-      element("kbd", {}, "0")
+      { type: "button", class: "listen reference", "aria-pressed": "false", click: () => this.listen("reference") },
+      html("span", {}, "Reference"),
+      html("kbd", {}, "0")
     );
-    const scale = element("div", { class: "scale", "aria-hidden": "true" });
+    const scale = html("div", { class: "scale", "aria-hidden": "true" });
     for (let band = WORDS.length - 1; band >= 0; band--)
-      scale.append(element("span", {}, WORDS[band], element("small", {}, `${20 * band}–${20 * band + 20}`)));
-    const board = element("div", { class: "board" }, element("div", { class: "column words" }, scale));
+      scale.append(html("span", {}, WORDS[band], html("small", {}, `${20 * band}–${20 * band + 20}`)));
+    const board = html("div", { class: "board" }, html("div", { class: "column words" }, scale));
     board.append(...this.columns.map((column) => column.node));
-    return element(
+    return html(
       "div",
       { class: "trial" },
       timeline.node,
-      element("div", { class: "open" }, this.referenceButton, element("p", {}, "How close is each signal to the reference? One of them is the reference itself.")),
-      element("div", { class: "scroll" }, board)
+      html("div", { class: "open" }, this.referenceButton, html("p", {}, "How close is each signal to the reference? One of them is the reference itself.")),
+      html("div", { class: "scroll" }, board)
     );
   }
 
   column(name, number) {
-    const button = element(
+    const button = html(
       "button",
-      { type: "button", class: "listen", "aria-pressed": "false", "aria-label": `Play signal ${number}`, onclick: () => this.listen(name) },
+      { type: "button", class: "listen", "aria-pressed": "false", "aria-label": `Play signal ${number}`, click: () => this.listen(name) },
       String(number)
     );
-    const slider = element("input", { type: "range", min: 0, max: 100, step: 1, value: 0, "aria-label": `Rating of signal ${number}` });
-    const value = element("output", {}, "–");
-    const bands = element("div", { class: "bands", "aria-hidden": "true" }, ...WORDS.map(() => element("i")));
-    const rail = element("div", { class: "rail" }, bands, slider);
-    const column = { name, number, button, slider, value, node: element("div", { class: "column" }, value, rail, button) };
+    const slider = html("input", { type: "range", min: 0, max: 100, step: 1, value: 0, "aria-label": `Rating of signal ${number}` });
+    const value = html("output", {}, "–");
+    const bands = html("div", { class: "bands", "aria-hidden": "true" }, ...WORDS.map(() => html("i")));
+    const rail = html("div", { class: "rail" }, bands, slider);
+    const column = { name, number, button, slider, value, node: html("div", { class: "column" }, value, rail, button) };
     slider.addEventListener("pointerdown", (event) => {
       if (this.mayRate(column)) return;
       event.preventDefault();

@@ -1,7 +1,7 @@
-/* All signals of a trial run together from one start; one of them is heard. Switching moves gains and nothing else, so
-   that it is at the same position without a restart. What is looped is a region, at first the whole clip. */
+/* The player of a listening test: all signals of a trial run together (voices.js), so that one switches at the same
+   position without a restart. What is looped is a region, at first the whole clip. */
 
-const FADE_S = 0.008;
+/* BS.1534-3, section 5.3. */
 const SHORTEST_REGION_S = 0.5;
 const TICK_MS = 25;
 
@@ -9,7 +9,7 @@ class Player {
   constructor() {
     this.context = null;
     this.signals = new Map();
-    this.voices = new Map();
+    this.voices = null;
     this.heard = {};
     this.active = null;
     this.playing = false;
@@ -61,14 +61,7 @@ class Player {
     const signals = this.signals;
     this.active = name;
     if (!this.playing) await this.play();
-    if (signals !== this.signals || !this.voices.size) return;
-    const now = this.context.currentTime;
-    for (const [other, voice] of this.voices) {
-      const gain = voice.gain.gain;
-      gain.cancelScheduledValues(now);
-      gain.setValueAtTime(gain.value, now);
-      gain.linearRampToValueAtTime(other === this.active ? 1 : 0, now + FADE_S);
-    }
+    if (signals === this.signals) this.voices?.hear(this.active);
   }
 
   async play() {
@@ -76,23 +69,17 @@ class Player {
     this.playing = true;
     const signals = this.signals;
     await this.wake();
-    if (!this.playing || signals !== this.signals || this.voices.size) return;
+    if (!this.playing || signals !== this.signals || this.voices) return;
     const now = this.context.currentTime + 0.005;
     const [start, end] = this.region;
     if (this.offset < start || this.offset >= end) this.offset = start;
-    for (const [name, buffer] of this.buffers) {
-      const source = new AudioBufferSourceNode(this.context, { buffer, loop: true, loopStart: start, loopEnd: end });
-      const gain = new GainNode(this.context, { gain: name === this.active ? 1 : 0 });
-      source.connect(gain).connect(this.envelope);
-      source.start(now, this.offset);
-      this.voices.set(name, { source, gain });
-    }
+    const region = { loop: true, loopStart: start, loopEnd: end };
+    this.voices = makeVoices(this.buffers, this.active, this.envelope, { when: now, offset: this.offset, ...region });
     this.startedAt = now;
     this.lastTick = now;
     this.wrapAt = 0;
     this.envelope.gain.cancelScheduledValues(0);
-    this.envelope.gain.setValueAtTime(0, now);
-    this.envelope.gain.linearRampToValueAtTime(1, now + FADE_S);
+    fade(this.envelope.gain, 0, 1, now);
   }
 
   pause() {
@@ -102,13 +89,8 @@ class Player {
 
   stop() {
     this.playing = false;
-    for (const { source, gain } of this.voices.values()) {
-      const now = this.context.currentTime;
-      gain.gain.cancelScheduledValues(now);
-      gain.gain.setTargetAtTime(0, now, FADE_S / 4);
-      source.stop(now + 2 * FADE_S);
-    }
-    this.voices.clear();
+    this.voices?.stop();
+    this.voices = null;
   }
 
   async seek(seconds) {
@@ -135,14 +117,14 @@ class Player {
   }
 
   position() {
-    if (!this.playing || !this.voices.size) return this.offset;
+    if (!this.playing || !this.voices) return this.offset;
     const [start, end] = this.region;
     const run = Math.max(0, this.context.currentTime - this.startedAt) + this.offset - start;
     return start + (run % (end - start));
   }
 
   tick() {
-    if (this.playing && this.voices.size) {
+    if (this.playing && this.voices) {
       const now = this.context.currentTime;
       if (this.active !== null && now > this.lastTick)
         this.heard[this.active] = (this.heard[this.active] || 0) + now - this.lastTick;
@@ -152,14 +134,11 @@ class Player {
     this.onTick();
   }
 
-  /* Where the loop jumps back it would click: the sound dips for a moment. */
+  /* Where the loop jumps back it would click: 5 ms out and 5 ms in, as BS.1534-3 (section 5.3) has it. */
   smoothWrap(now) {
     const at = now + this.region[1] - this.position();
-    if (at - now > 4 * TICK_MS / 1000 || at - this.wrapAt < SHORTEST_REGION_S / 2) return;
+    if (at - now > 4 * TICK_MS / 1000 || at - now < FADE_S || at - this.wrapAt < SHORTEST_REGION_S / 2) return;
     this.wrapAt = at;
-    const gain = this.envelope.gain;
-    gain.setValueAtTime(1, Math.max(now, at - FADE_S));
-    gain.linearRampToValueAtTime(0, at);
-    gain.linearRampToValueAtTime(1, at + FADE_S);
+    fade(this.envelope.gain, 0, 1, fade(this.envelope.gain, 1, 0, at - FADE_S));
   }
 }

@@ -48,23 +48,23 @@ class ListeningTest {
 
   intro() {
     this.leave();
-    const form = element("form", { class: "card" });
-    const name = element("input", { id: "listener", required: true, maxlength: 40, pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]*", autocomplete: "off", spellcheck: "false" });
-    const playback = element("select", { id: "playback" }, element("option", { value: "headphones" }, "Headphones"), element("option", { value: "loudspeakers" }, "Loudspeakers"));
+    const form = html("form", { class: "card" });
+    const name = html("input", { id: "listener", required: true, maxlength: 40, pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]*", autocomplete: "off", spellcheck: "false" });
+    const playback = html("select", { id: "playback" }, html("option", { value: "headphones" }, "Headphones"), html("option", { value: "loudspeakers" }, "Loudspeakers"));
     form.append(
-      element("h1", {}, this.test.title),
-      ...HELP[this.test.kind].map((html) => {
-        const paragraph = element("p");
-        paragraph.innerHTML = html;
+      html("h1", {}, this.test.title),
+      ...HELP[this.test.kind].map((text) => {
+        const paragraph = html("p");
+        paragraph.innerHTML = text;
         return paragraph;
       }),
       this.keys(),
-      element("label", { for: "listener" }, "Your listener ID ", element("small", {}, "letters, digits, dots, dashes or underscores; not your name")),
+      html("label", { for: "listener" }, "Your listener ID ", html("small", {}, "letters, digits, dots, dashes or underscores; not your name")),
       name,
-      element("label", { for: "playback" }, "You listen with"),
+      html("label", { for: "playback" }, "You listen with"),
       playback,
-      element("button", { class: "primary", type: "submit" }, this.test.training ? "Go to the training" : "Begin"),
-      element("p", { class: "small" }, `${this.test.per_listener} trials${this.test.training ? " after one for training" : ""}. Nothing is sent anywhere: your answers stay in this browser until you save them as a file at the end. You may close the page and go on later.`)
+      html("button", { class: "primary", type: "submit" }, this.test.training ? "Go to the training" : "Begin"),
+      html("p", { class: "small" }, `${this.test.per_listener} trials${this.test.training ? " after one for training" : ""}. Nothing is sent anywhere: your answers stay in this browser until you save them as a file at the end. You may close the page and go on later.`)
     );
     form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -72,15 +72,15 @@ class ListeningTest {
     });
     const known = this.progress.listeners().map((state) => {
       const done = state.finished ? "finished" : `${state.trials.length} of ${this.test.per_listener} trials done`;
-      return element("button", { type: "button", class: "resume", onclick: () => this.resume(state) }, `Go on as ${state.listener} (${done})`);
+      return html("button", { type: "button", class: "resume", click: () => this.resume(state) }, `Go on as ${state.listener} (${done})`);
     });
-    if (known.length) this.show("", element("section", { class: "card" }, element("h2", {}, "Begun in this browser"), ...known), form);
+    if (known.length) this.show("", html("section", { class: "card" }, html("h2", {}, "Begun in this browser"), ...known), form);
     else this.show("", form);
   }
 
   keys() {
-    const list = element("ul", { class: "keys", "aria-label": "Keys" });
-    for (const [key, what] of KEYS[this.test.kind]) list.append(element("li", {}, element("kbd", {}, key), " ", what));
+    const list = html("ul", { class: "keys", "aria-label": "Keys" });
+    for (const [key, what] of KEYS[this.test.kind]) list.append(html("li", {}, html("kbd", {}, key), " ", what));
     return list;
   }
 
@@ -120,17 +120,17 @@ class ListeningTest {
 
   training() {
     const plan = laidOut(this.test.kind, this.test.training, numbersFrom(this.plan.seed + 1));
-    const volume = element("input", { type: "range", min: 0, max: 100, value: Math.round(100 * (this.state.volume ?? 1)), id: "volume" });
+    const volume = html("input", { type: "range", min: 0, max: 100, value: Math.round(100 * (this.state.volume ?? 1)), id: "volume" });
     volume.addEventListener("input", () => {
       this.state.volume = volume.value / 100;
       this.player.setVolume(this.state.volume);
     });
-    const words = element(
+    const words = html(
       "section",
       { class: "card training" },
-      element("h2", {}, "Training"),
-      element("p", {}, "Try everything: nothing here counts. Set the volume so that it is comfortable, here or on your device, and leave it there during the test."),
-      element("label", { for: "volume" }, "Volume"),
+      html("h2", {}, "Training"),
+      html("p", {}, "Try everything: nothing here counts. Set the volume so that it is comfortable, here or on your device, and leave it there during the test."),
+      html("label", { for: "volume" }, "Volume"),
       volume
     );
     this.trial(plan, "Training", "Begin the test", () => { this.state.trained = true; }, words);
@@ -141,21 +141,21 @@ class ListeningTest {
     const state = this.state;
     const answer = state.current ?? { ratings: {}, heard_s: {}, switches: 0, seconds: 0 };
     state.current = answer;
-    this.show(where, element("p", { class: "card" }, "Loading the audio …"));
+    this.show(where, html("p", { class: "card" }, "Loading the audio …"));
     const made = new TRIALS[this.test.kind](this.player, plan, answer, (text) => this.report(text), () => this.keep());
     let samples;
     try {
       samples = await signalsOf(made.signals);
     } catch (error) {
-      this.show(where, element("p", { class: "card" }, error.message));
+      this.show(where, html("p", { class: "card" }, error.message));
       return;
     }
     const named = new Map(made.signals.map((signal) => [made.names.get(signal), samples.get(signal)]));
     this.player.load(named, plan.trial.rate_hz, answer.heard_s);
     const drawn = samples.get(made.signals[0]);
     const timeline = new Timeline(this.player, drawn, (text) => this.report(text));
-    const missing = element("span", { class: "missing" });
-    const next = element("button", { type: "button", class: "primary", id: "next" }, onwards);
+    const missing = html("span", { class: "missing" });
+    const next = html("button", { type: "button", class: "primary", id: "next" }, onwards);
     next.addEventListener("click", () => {
       const left = made.missing();
       if (left) {
@@ -173,7 +173,7 @@ class ListeningTest {
       this.progress.save(state);
       this.next();
     });
-    this.show(where, ...(words ? [words] : []), made.build(timeline), element("footer", { class: "onwards" }, missing, next));
+    this.show(where, ...(words ? [words] : []), made.build(timeline), html("footer", { class: "onwards" }, missing, next));
     this.now = { made, timeline, missing, next, answer, since: performance.now() };
     this.tick();
   }
@@ -206,29 +206,29 @@ class ListeningTest {
   end() {
     this.leave();
     const { state } = this;
-    const comment = element("textarea", { id: "comment", maxlength: 2000, rows: 4 });
+    const comment = html("textarea", { id: "comment", maxlength: 2000, rows: 4 });
     comment.value = state.comment;
     comment.addEventListener("input", () => {
       state.comment = comment.value;
       this.keep();
     });
-    const save = element("button", { type: "button", class: "primary", id: "download" }, "Save my answers");
+    const save = html("button", { type: "button", class: "primary", id: "download" }, "Save my answers");
     save.addEventListener("click", () => {
       download(`answers-${this.test.id}-${state.listener}.json`, JSON.stringify(this.answers(), null, 1) + "\n");
       this.report("The file is among your downloads: hand it to the person who runs this test.");
     });
     this.show(
       "Done",
-      element(
+      html(
         "section",
         { class: "card" },
-        element("h1", {}, "Thank you"),
-        element("p", {}, `All ${state.trials.length} trials are answered. Save your answers as a file and hand it to the person who runs this test.`),
-        element("label", { for: "comment" }, "Anything to remark?"),
+        html("h1", {}, "Thank you"),
+        html("p", {}, `All ${state.trials.length} trials are answered. Save your answers as a file and hand it to the person who runs this test.`),
+        html("label", { for: "comment" }, "Anything to remark?"),
         comment,
         save,
-        element("p", { class: "small" }, "The answers stay in this browser, so that you can save them again."),
-        element("button", { type: "button", onclick: () => this.intro() }, "To the first page, for another listener")
+        html("p", { class: "small" }, "The answers stay in this browser, so that you can save them again."),
+        html("button", { type: "button", click: () => this.intro() }, "To the first page, for another listener")
       )
     );
   }

@@ -1,36 +1,25 @@
 /* The envelope of the reference (of A in ABX), where the sound is, and the region that is looped. The same is drawn
    whatever is played: the shapes of the signals would tell them apart. */
 
-function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-    else if (value === true) made.setAttribute(name, "");
-    else if (value !== false && value !== null) made.setAttribute(name, value);
-  }
-  made.append(...children);
-  return made;
-}
-
 class Timeline {
   constructor(player, samples, report) {
     this.player = player;
     this.samples = samples;
     this.report = report;
-    this.canvas = element("canvas", { class: "wave", "aria-hidden": "true" });
-    this.play = element("button", { type: "button", class: "play", onclick: () => this.toggle() }, "Play");
-    this.clock = element("span", { class: "clock" });
-    this.whole = element("button", { type: "button", onclick: () => this.reset() }, "Whole clip");
-    this.node = element(
+    this.canvas = html("canvas", { class: "wave", "aria-hidden": "true" });
+    this.play = html("button", { type: "button", class: "play", click: () => this.toggle() }, "Play");
+    this.clock = html("span", { class: "clock" });
+    this.whole = html("button", { type: "button", click: () => this.reset() }, "Whole clip");
+    this.node = html(
       "section",
       { class: "timeline", "aria-label": "Playback" },
       this.canvas,
-      element(
+      html(
         "div",
         { class: "transport" },
         this.play,
-        element("button", { type: "button", title: "key [", onclick: () => this.mark(0) }, "Loop from here"),
-        element("button", { type: "button", title: "key ]", onclick: () => this.mark(1) }, "Loop to here"),
+        html("button", { type: "button", title: "key [", click: () => this.mark(0) }, "Loop from here"),
+        html("button", { type: "button", title: "key ]", click: () => this.mark(1) }, "Loop to here"),
         this.whole,
         this.clock
       )

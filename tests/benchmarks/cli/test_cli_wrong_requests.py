@@ -53,7 +53,10 @@ WRONG = [
     (f"{BENCH} --out clips", "clips is not empty and not a run folder (no run.json); name another one."),
     (f"{BENCH} --out old", "old is a run of schema 0; this version continues schema 1 only."),
     (f"{BENCH} --out oldlines", "oldlines/records.jsonl:1 has schema 0; this version reads schema 1."),
-    (f"{BENCH} --out torn", "torn/run.json is not JSON; the run folder is damaged. Name another one."),
+    (
+        f"{BENCH} --out torn",
+        "torn/run.json is not JSON; the run folder is damaged. Restore that file, or name another folder.",
+    ),
     (f"{SCORE} --reference absent --estimate clips", "absent does not exist"),
     (f"{SCORE} --reference clips --estimate empty", "empty holds no audio"),
     (f"{SCORE} --reference clips --estimate other", "No file of other has the relative path of one of clips, suffixes"),

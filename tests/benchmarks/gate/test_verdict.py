@@ -272,6 +272,34 @@ def test_clips_without_a_checksum_are_known_by_name_alone(made):
     assert verdict.status == "unjudged"
 
 
+def test_a_repeat_that_says_nothing_is_named(made, runs):
+    """Its noise is not known from one clip: that it was passed over must not look like no noise."""
+    before, after = runs()
+    _, noisy = runs(noise=0.01)
+    unscored = [{**record, "scores": {}, "undefined": {"stoi": "silent"}} for record in noisy]
+    others = [{**record, "codec": "another@6kbps"} for record in before]
+    repeats = [noisy[:1], noisy, unscored, [*noisy[:2], *others]]
+    found = judge(after, before, repeats=repeats, facts=made.facts)
+    assert (only(found).status, found.exit_status) == ("passed", 0)
+    assert only(found).noise > 0
+    named = (
+        "repeat 1 has a value of one of these clips alone, which says nothing of their noise; "
+        "repeat 3 has a value of none of these clips, which says nothing of their noise"
+    )
+    assert only(found).reason == named
+    assert named in writers.text(found)
+    assert named in writers.markdown(found)
+    assert named in writers.junit(found)
+    # Beside what is wrong, and not instead of it; a repeat without the codec is a repeat of others.
+    _, worse = runs(drop=0.05)
+    verdict = only(judge(worse[:-1], before, repeats=[noisy[:1]], facts=made.facts))
+    assert (verdict.status, verdict.noise) == ("failed", 0.0)
+    lacking = only(judge(after[:-1], before, repeats=[noisy[:1]], facts=made.facts))
+    assert lacking.reason == f"the run lacks 1 clip of the baseline; {named.partition(';')[0]}"
+    both = judge([*after, *others], [*before, *others], repeats=[noisy], facts=made.facts)
+    assert [verdict.reason for verdict in both.verdicts] == ["", ""]
+
+
 def test_a_repeat_of_something_else_is_refused(made, runs):
     """It would be taken for a baseline without any noise."""
     before, after = runs(drop=0.01)

@@ -215,7 +215,7 @@ def test_switching_goes_on_at_the_same_position(sat_at: Callable[..., Listener],
     listener = sat_at(mushra[1])
     listener.begin("p3")
     listener.hear_reference()
-    before = listener.page.run("[listening.player.startedAt, listening.player.voices.size]")
+    before = listener.page.run("[listening.player.startedAt, Object.keys(listening.player.voices.gains()).length]")
     assert before[1] == 1 + N
     found = listener.page.run("""(async () => {
         const player = listening.player;
@@ -224,14 +224,34 @@ def test_switching_goes_on_at_the_same_position(sat_at: Callable[..., Listener],
         await player.select(listening.now.made.order[2]);
         await new Promise((resolve) => setTimeout(resolve, 120));
         const [later, moved] = at();
-        const gains = Object.fromEntries([...player.voices].map(([name, voice]) => [name, voice.gain.gain.value]));
-        return { elapsed: later - time, moved: (moved - position + player.length) % player.length, gains,
-                 length: player.length, active: player.active, started: player.startedAt };
+        return { elapsed: later - time, moved: (moved - position + player.length) % player.length,
+                 gains: player.voices.gains(), length: player.length, active: player.active,
+                 started: player.startedAt };
     })()""")
     assert found["started"] == before[0]
     assert found["moved"] == pytest.approx(found["elapsed"] % found["length"], abs=1e-6)
     assert found["gains"].pop(found["active"]) == pytest.approx(1.0, abs=1e-6)
     assert set(found["gains"].values()) == {0.0}
+
+
+def test_one_fades_out_before_the_other_fades_in(sat_at: Callable[..., Listener], mushra: tuple[Made, Path]) -> None:
+    """BS.1534-3, section 5.3: 5 ms out, 5 ms in, of a raised cosine, and at no time a cross-fade."""
+    heard = sat_at(mushra[1]).page.run("""(async () => {
+        const context = new OfflineAudioContext(1, 1440, 48000);
+        const steady = (level) => {
+            const buffer = context.createBuffer(1, 1440, 48000);
+            buffer.getChannelData(0).fill(level);
+            return buffer;
+        };
+        const buffers = new Map([["a", steady(1)], ["b", steady(-1)], ["c", steady(0.5)]]);
+        const voices = makeVoices(buffers, "a", context.destination, { when: 0, offset: 0 });
+        voices.hear("b");
+        voices.hear("c");
+        return [...(await context.startRendering()).getChannelData(0)];
+    })()""")
+    fade = (1 + np.cos(np.pi * np.arange(240) / 240)) / 2
+    expected = np.concatenate([fade, fade[::-1] * -1, fade * -1, fade[::-1] * 0.5, np.full(480, 0.5)])
+    assert np.abs(np.array(heard) - expected).max() < 0.03
 
 
 def test_what_is_heard_is_the_signal_that_was_chosen(

@@ -194,7 +194,7 @@ def test_a_run_is_heard_as_it_was_measured(run_folder: tuple[Path, Path], tmp_pa
     out = tmp_path / "test"
     assert main(["listen", "make", str(run), "--test", "mushra", "--clips", "2", "--out", str(out)]) == 0
     key = keys.read(out)
-    assert key.conditions == (REFERENCE, LOW_ANCHOR, *sorted(CODECS))
+    assert key.conditions == (REFERENCE, LOW_ANCHOR, MID_ANCHOR, *sorted(CODECS))
     records = [json.loads(line) for line in (run / "records.jsonl").read_text(encoding="utf-8").splitlines()]
     known = {(record["codec"], record["clip"]): record for record in records}
     for trial in key.trials.values():
@@ -225,7 +225,7 @@ def test_a_run_is_heard_as_it_was_measured(run_folder: tuple[Path, Path], tmp_pa
         (["--codecs", "opus@6kbps"], "Name what is to be heard with --codecs and --corpus, or a run that measured it."),
         (["--codecs", "opus@6kbps", "--corpus", "demo", "--audio", "x"], "--audio says where the clips of a run are"),
         (["RUN", "--where", "path=a*"], "--where chooses clips of a corpus; of a run they are those that it measured."),
-        (["RUN", "--mid-anchor"], "--mid-anchor is of MUSHRA: an ABX test compares"),
+        (["RUN", "--no-mid-anchor"], "--no-mid-anchor is of MUSHRA: an ABX test compares"),
         (["RUN", "--codecs", "nothing*"], "matches nothing*; it holds opus@6kbps, g722@64kbps."),
         (["RUN", "--audio", "/nowhere"], "/nowhere"),
     ],

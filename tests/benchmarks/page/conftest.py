@@ -13,6 +13,7 @@ from codeczoo.benchmarks import corpora, records, runner
 from codeczoo.benchmarks.listing import ListedCorpus
 from codeczoo.benchmarks.page import writing
 from codeczoo.benchmarks.page.sources import RunAudio, RunSource, owners_of
+from codeczoo.benchmarks.report import numbers_of
 from codeczoo.benchmarks.request import Request, points
 
 from .asking import opened
@@ -48,7 +49,7 @@ def page_file(run_folder: Path, corpus: ListedCorpus, tmp_path_factory: pytest.T
     known = records.load(run_folder)
     folder = tmp_path_factory.mktemp("written")
     audio = audio_of(run_folder, known, corpus, folder)
-    return writing.write(known, folder, audio, writing.Wanted("a small run", clips=2), resamples=200).path
+    return writing.write(numbers_of(known, resamples=200), folder, audio, writing.Wanted("a small run", clips=2)).path
 
 
 @pytest.fixture

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from codeczoo.benchmarks import corpora
 from codeczoo.benchmarks.cli import main, replay
+from codeczoo.benchmarks.report import harness, numbers, summary
 
 Run = Callable[..., tuple[int, str, str]]
 BENCH = "bench --codecs g722@64kbps g726@16kbps --metrics si_sdr_aligned stoi --workers 0 --no-report"
@@ -125,8 +128,8 @@ def test_wrong_requests_are_sentences(codeczoo: Run, run_folder: Path, arguments
 @pytest.mark.parametrize(
     "description",
     [
-        "{",
-        "[]",
+        "{}",
+        '{"invocations": []}',
         '{"invocations": [{}]}',
         '{"invocations": [{"command": ""}]}',
         '{"invocations": [{"command": "codeczoo bench --no-such-option"}]}',
@@ -140,6 +143,54 @@ def test_a_description_that_says_nothing_is_no_error(description: str, tmp_path:
     source = replay.source_of(tmp_path, None, "cpu")
     assert source.corpora == ()
     assert source.problem.endswith("names a corpus; name the clips with --audio")
+
+
+def test_tables_and_page_are_of_numbers_computed_once(
+    codeczoo: Run, run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: Counter[str] = Counter()
+
+    def count(place: ModuleType, name: str) -> None:
+        real = getattr(place, name)
+
+        def counted(*arguments: object, **options: object) -> object:
+            calls[name] += 1
+            return real(*arguments, **options)
+
+        monkeypatch.setattr(place, name, counted)
+
+    count(numbers, "summarise")
+    count(harness, "by_group")
+    count(summary, "ties")
+    count(summary, "mean_intervals")
+    assert codeczoo("report", run_folder, "--out", "out", "--html", "--listen", "0")[0] == 0
+    assert (tmp_path / "out/quality.md").is_file()
+    assert (tmp_path / "out/page.html").is_file()
+    # Ties are of each of three metrics.
+    assert calls == {"summarise": 1, "by_group": 1, "ties": 3, "mean_intervals": 1}
+
+
+@pytest.mark.parametrize("description", ["{", "[]", '{"invocations": null}', '{"invocations": ["codeczoo bench"]}'])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("report", "run", "--html", "--no-figures"),
+        ("listen", "make", "run", "--test", "abx", "--clips", "1", "--out", "test"),
+        ("bench", "--out", "run"),
+    ],
+)
+def test_a_damaged_description_is_refused_everywhere(
+    codeczoo: Run, run_folder: Path, tmp_path: Path, description: str, words: Sequence[str]
+) -> None:
+    run = shutil.copytree(run_folder, tmp_path / "run")
+    (run / "run.json").write_text(description)
+    if words[0] == "bench":
+        words = (*BENCH.split(), "--corpus", "demo", *words[1:])
+    status, _, err = codeczoo(*words)
+    assert status == 2
+    assert f"{Path('run/run.json')} is no" in err
+    assert "the run folder is damaged. Restore that file, or name another folder." in err
+    assert not (run / "report").exists()
 
 
 def test_the_demo_clips_are_found_by_their_name(demo_audio: Path, tmp_path: Path) -> None:

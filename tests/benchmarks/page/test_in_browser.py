@@ -13,6 +13,7 @@ import pytest
 
 from codeczoo.benchmarks.page import writing
 from codeczoo.benchmarks.page.sources import RunAudio, RunSource, owners_of
+from codeczoo.benchmarks.report import numbers_of
 from codeczoo.benchmarks.report.frontier import frontier
 from codeczoo.benchmarks.report.summary import Group, summarise
 
@@ -35,7 +36,7 @@ def write(records: list, folder: Path, facts: Any, **wanted: Any) -> Path:
     """The page of synthetic records, whose audio nobody has."""
     audio = RunAudio(owners_of([(RunSource(folder, (), lambda name: 1 / 0, "there is no audio"), records)]), folder)
     made = writing.Wanted("synthetic", **wanted)
-    return writing.write(records, folder, audio, made, facts_of=facts, resamples=100).path
+    return writing.write(numbers_of(records, facts=facts, resamples=100), folder, audio, made).path
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from codeczoo import codecs
 from codeczoo.benchmarks import records as run_records
 from codeczoo.benchmarks.page import level, writing
 from codeczoo.benchmarks.page.sources import RunAudio, RunSource, owners_of
+from codeczoo.benchmarks.report import numbers_of
 
 from .asking import asked, opened, selected, versions_of
 
@@ -47,7 +48,7 @@ def test_opus_versions_stay_together_too(browser: Any, run_folder: Path, corpus:
     known = run_records.load(run_folder)
     audio = RunAudio(owners_of([(RunSource(run_folder, (corpus,), codecs.load), known)]), tmp_path)
     made = writing.Wanted("opus", clips=1, kind="opus")
-    path = writing.write(known, tmp_path, audio, made, resamples=50).path
+    path = writing.write(numbers_of(known, resamples=50), tmp_path, audio, made).path
     with opened(browser, path) as page:
         page.run("codeczooPage.player.play()")
         page.wait("codeczooPage.player.isPlaying()")
@@ -97,6 +98,21 @@ def test_keys_play_pause_seek_and_choose(real: Any) -> None:
     real.press("n")
     assert real.run("document.querySelector('#listen select').selectedIndex") == 1
     assert real.run("codeczooPage.player.current()") == selected(real)
+
+
+def test_a_pause_fades_out_and_goes_on_from_there(real: Any) -> None:
+    """A signal that is cut off clicks."""
+    asked(real, "watchGains")
+    real.click(".play")
+    real.wait("codeczooPage.player.position() > 0.1")
+    real.click(".play")
+    real.wait("gains.every((gain) => gain.gain.value === 0)")
+    stood = real.run("codeczooPage.player.position()")
+    assert stood > 0.1
+    real.click(".play")
+    real.wait("codeczooPage.player.position() > 0.02 + " + str(stood))
+    assert real.run("gains.length") == 8
+    assert real.run("document.querySelector('.play').textContent") == "Pause"
 
 
 def test_it_ends_at_its_end_and_loops_where_asked(real: Any) -> None:

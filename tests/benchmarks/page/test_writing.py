@@ -18,6 +18,7 @@ from codeczoo.benchmarks.audio import content_sha256
 from codeczoo.benchmarks.errors import BenchmarkError, InvalidRun
 from codeczoo.benchmarks.page import html, writing
 from codeczoo.benchmarks.page.sources import RunAudio, RunSource, owners_of
+from codeczoo.benchmarks.report import numbers_of
 from codeczoo.benchmarks.report.summary import summarise
 
 HERE = Path(html.__file__).parent
@@ -57,7 +58,9 @@ class Elements(HTMLParser):
 def test_the_numbers_are_those_of_the_report(made: SimpleNamespace, tmp_path: Path) -> None:
     records = made.run(clips=6, families=("opus", "mimi:24khz"))
     wanted = writing.Wanted("t", clips=2)
-    written = writing.write(records, tmp_path, silent(records, tmp_path), wanted, facts_of=made.facts, resamples=100)
+    written = writing.write(
+        numbers_of(records, facts=made.facts, resamples=100), tmp_path, silent(records, tmp_path), wanted
+    )
     data = data_of(written.path.read_text(encoding="utf-8"))
     summary = summarise(records, facts=made.facts, resamples=100)
     assert [group["name"] for group in data["groups"]] == [group.name for group in summary.groups]
@@ -78,7 +81,10 @@ def test_the_numbers_are_those_of_the_report(made: SimpleNamespace, tmp_path: Pa
 def test_without_audio_the_page_says_why(made: SimpleNamespace, tmp_path: Path) -> None:
     records = made.run(clips=6, families=("opus",))
     written = writing.write(
-        records, tmp_path, silent(records, tmp_path), writing.Wanted("t", clips=3), facts_of=made.facts, resamples=50
+        numbers_of(records, facts=made.facts, resamples=50),
+        tmp_path,
+        silent(records, tmp_path),
+        writing.Wanted("t", clips=3),
     )
     assert written.heard == 0
     assert written.not_heard == ("the audio is elsewhere",)
@@ -91,7 +97,7 @@ def test_a_page_beyond_its_limit_is_not_written(made: SimpleNamespace, tmp_path:
     records = made.run(clips=3, families=("opus",))
     wanted = writing.Wanted("t", clips=0, limit_mb=0.01)
     with pytest.raises(BenchmarkError, match=r"would have 0\.\d MB, .* at most 0\.01 MB are allowed.*--page-mb"):
-        writing.write(records, tmp_path, silent(records, tmp_path), wanted, facts_of=made.facts, resamples=50)
+        writing.write(numbers_of(records, facts=made.facts, resamples=50), tmp_path, silent(records, tmp_path), wanted)
     assert not (tmp_path / "page.html").exists()
 
 
@@ -99,19 +105,20 @@ def test_a_page_far_beyond_its_limit_is_not_even_begun(made: SimpleNamespace, tm
     """4 s at 24 kHz are likely to take 4 x 24000 bytes, and 4/3 of that as base64."""
     records = made.run(clips=3)
     points = len({record["codec"] for record in records})
+    wanted = writing.Wanted("t", patterns=("*",), limit_mb=9.0)
+    numbers = numbers_of(records, facts=made.facts, resamples=50)
     about = round(6 * points * 4 * 24_000 * 4 / 3 / 1e6)
     with pytest.raises(BenchmarkError, match=f"would have about {about} MB of audio of 6 clips, and at most 9 MB"):
-        writing.write(
-            records, tmp_path, silent(records, tmp_path), writing.Wanted("t", patterns=("*",), limit_mb=9.0),
-            facts_of=made.facts, resamples=50,
-        )  # fmt: skip
+        writing.write(numbers, tmp_path, silent(records, tmp_path), wanted)
 
 
 def test_the_same_records_give_the_same_page(page_file: Path, run_folder: Path, corpus, tmp_path: Path) -> None:
     known = run_records.load(run_folder)
     source = RunSource(run_folder, (corpus,), codecs.load)
     audio = RunAudio(owners_of([(source, known)]), tmp_path)
-    again = writing.write(known, tmp_path, audio, writing.Wanted("a small run", clips=2), resamples=200).path
+    again = writing.write(
+        numbers_of(known, resamples=200), tmp_path, audio, writing.Wanted("a small run", clips=2)
+    ).path
     assert again.read_bytes() == page_file.read_bytes()
 
 
@@ -122,7 +129,7 @@ def test_a_codec_called_reference_is_not_mixed_up_with_it(corpus, tmp_path: Path
     source = RunSource(tmp_path, (corpus,), codecs.load)
     audio = RunAudio(owners_of([(source, [record])]), tmp_path)
     wanted = writing.Wanted("t", clips=1)
-    written = writing.write([record], tmp_path, audio, wanted, facts_of=made.facts, resamples=50)
+    written = writing.write(numbers_of([record], facts=made.facts, resamples=50), tmp_path, audio, wanted)
     assert written.heard == 1
     assert written.not_heard == ("its name is that of the reference; score it under another one",)
 
@@ -131,7 +138,7 @@ def test_pieces_of_passages_are_refused(made: SimpleNamespace, tmp_path: Path) -
     piece = {"passage": "p", "length_s": 3.0, "offset_s": 0.0, "parts": []}
     records = [made.record("a", "0.wav", {"stoi": 0.5}, piece=piece)]
     with pytest.raises(InvalidRun, match="pieces of passages"):
-        writing.write(records, tmp_path, silent(records, tmp_path), writing.Wanted("t"), facts_of=made.facts)
+        writing.write(numbers_of(records, facts=made.facts), tmp_path, silent(records, tmp_path), writing.Wanted("t"))
 
 
 def test_what_was_heard_is_counted(page_file: Path) -> None:
@@ -167,7 +174,10 @@ def test_no_text_of_a_record_ends_the_data(made: SimpleNamespace, tmp_path: Path
         for text in HOSTILE
     ]
     written = writing.write(
-        records, tmp_path, silent(records, tmp_path), writing.Wanted(HOSTILE[0]), facts_of=made.facts, resamples=50
+        numbers_of(records, facts=made.facts, resamples=50),
+        tmp_path,
+        silent(records, tmp_path),
+        writing.Wanted(HOSTILE[0]),
     )
     text = written.path.read_text(encoding="utf-8")
     data = data_of(text)

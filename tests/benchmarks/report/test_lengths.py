@@ -204,14 +204,14 @@ def test_the_figure_draws_the_means_at_their_lengths(pieces: list[Record], made:
 
 
 def test_files_are_written_and_clips_have_theirs(pieces: list[Record], made: SimpleNamespace, tmp_path: Path) -> None:
-    paths = report.write(pieces, tmp_path / "pieces", facts=made.facts)
+    paths = report.write(report.numbers_of(pieces, facts=made.facts), tmp_path / "pieces")
     assert [path.relative_to(tmp_path / "pieces").as_posix() for path in paths] == [
         "length.md", "length.tex", "length.csv", "length/demo.png", "length/demo.pdf", "length/demo.svg",
     ]  # fmt: skip
-    again = report.write(pieces[::-1], tmp_path / "again", facts=made.facts)
+    again = report.write(report.numbers_of(pieces[::-1], facts=made.facts), tmp_path / "again")
     assert [path.read_bytes() for path in paths] == [path.read_bytes() for path in again]
     clips = [made.record("a@6kbps", f"{number}.flac", {"pesq_wb": 2.0}) for number in range(3)]
-    both = report.write([*clips, *pieces], tmp_path / "both", facts=made.facts, figures=False)
+    both = report.write(report.numbers_of([*clips, *pieces], facts=made.facts), tmp_path / "both", figures=False)
     assert [path.name for path in both] == [
         "quality.md", "quality.tex", "quality.csv", "harness.md", "harness.tex", "harness.csv",
         "length.md", "length.tex", "length.csv",
@@ -223,10 +223,10 @@ def test_files_are_written_and_clips_have_theirs(pieces: list[Record], made: Sim
 def test_metrics_chosen_for_a_report_of_both_kinds(pieces: list[Record], made: SimpleNamespace, tmp_path: Path) -> None:
     clips = [made.record("a@6kbps", f"{number}.flac", {"pesq_wb": 2.0, "utmos": 3.0}) for number in range(3)]
     chosen = ["pesq_wb", "stoi"]
-    report.write([*clips, *pieces], tmp_path, metrics=chosen, facts=made.facts, figures=False)
+    report.write(report.numbers_of([*clips, *pieces], metrics=chosen, facts=made.facts), tmp_path, figures=False)
     assert "UTMOS" not in (tmp_path / "quality.md").read_text(encoding="utf-8")
     assert "| STOI" in (tmp_path / "length.md").read_text(encoding="utf-8")
     with pytest.raises(BenchmarkError, match="No record scores si_sdr"):
-        report.write([*clips, *pieces], tmp_path, metrics=["si_sdr"], facts=made.facts)
+        report.numbers_of([*clips, *pieces], metrics=["si_sdr"], facts=made.facts)
     with pytest.raises(BenchmarkError, match="No record scores si_sdr"):
-        report.write(pieces, tmp_path, metrics=["si_sdr"], facts=made.facts)
+        report.numbers_of(pieces, metrics=["si_sdr"], facts=made.facts)

@@ -166,9 +166,9 @@ def test_the_same_records_give_the_same_files(made, tmp_path):
     records = [record for record in records if record["domain"] == "speech"]
     options = {"facts": made.facts, "metrics": ["stoi"], "resamples": 100}
     before = dict(matplotlib.rcParams)
-    first = report.write(records, tmp_path / "a", **options)
+    first = report.write(report.numbers_of(records, **options), tmp_path / "a")
     with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red"}):
-        second = report.write(records[::-1], tmp_path / "b", **options)
+        second = report.write(report.numbers_of(records[::-1], **options), tmp_path / "b")
     assert digests(first) == digests(second)
     assert dict(matplotlib.rcParams) == before
     names = [path.relative_to(tmp_path / "a").as_posix() for path in first]
@@ -186,7 +186,8 @@ def test_the_same_records_give_the_same_files(made, tmp_path):
 
 def test_groups_whose_names_differ_in_signs_get_their_own_folders(made, tmp_path):
     records = [made.record("a", "1", {"stoi": 0.5}, corpus=corpus) for corpus in ("x y", "x/y")]
-    paths = report.write(records, tmp_path, facts=made.facts, group_by="corpus", resamples=100)
+    numbers = report.numbers_of(records, facts=made.facts, group_by="corpus", resamples=100)
+    paths = report.write(numbers, tmp_path)
     assert {path.parent.name for path in paths if path.suffix == ".png"} == {"x-y", "x-y-2"}
 
 

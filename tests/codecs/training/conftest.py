@@ -1,83 +1,26 @@
-"""A training that takes seconds: a small model, small discriminators, and a folder of voices made of harmonics."""
+"""A training that takes seconds: the small recipe of all tests, and a folder of voices."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
 
 from codeczoo.codecs.training import recipe as recipes
 from codeczoo.codecs.training.clips import find
 from codeczoo.codecs.training.facts import ClipSet, describe
 from codeczoo.codecs.training.recipe import Recipe
 
-RATE = 16_000
-SMALL = """\
-extends = "tiny"
-description = "What tests train"
-steps = 12
-batch_size = 4
-adversarial_from = 4
-
-[model]
-entries = 32
-
-[model.encoder]
-strides = [4, 5, 8]
-width = 4
-dimension = 16
-kernel = 3
-last_kernel = 3
-
-[model.decoder]
-dimension = 16
-width = 32
-intermediate = 48
-layers = 1
-
-[codebook]
-from_step = 0
-init_sample = 250
-decay = 0.95
-
-[data]
-seconds = 0.2
-
-[discriminators]
-periods = [2, 3]
-period_channels = [4, 8]
-resolutions = [[256, 64]]
-resolution_channels = 4
-band_n_ffts = [256]
-band_channels = 4
-
-[optimiser]
-learning_rate = 1e-3
-warmup_steps = 2
-
-[pace]
-log_every = 1
-checkpoint_every = 3
-validate_every = 6
-"""
+from ...small_training import RECIPE, write_voice
 
 
 @pytest.fixture(scope="session")
 def voices(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of 12 clips of 0.15 to 0.9 s: harmonics of gliding pitch under a formant, and a little noise."""
+    """A folder of 12 clips of 0.15 to 0.92 s."""
     folder = tmp_path_factory.mktemp("voices")
     for number in range(12):
-        rng = np.random.default_rng(number)
-        time_s = np.arange(round(RATE * (0.15 + 0.07 * number))) / RATE
-        pitch_hz = rng.uniform(90, 220) * (1 + 0.2 * np.sin(2 * np.pi * rng.uniform(1, 4) * time_s))
-        phase = 2 * np.pi * np.cumsum(pitch_hz) / RATE
-        formant_hz = rng.uniform(400, 2500)
-        harmonics = sum(np.exp(-(((k * pitch_hz - formant_hz) / 600) ** 2)) * np.sin(k * phase) for k in range(1, 25))
-        wave = 0.2 * harmonics * np.hanning(len(time_s)) + 0.003 * rng.standard_normal(len(time_s))
-        soundfile.write(folder / f"voice{number:02}.wav", wave, RATE)
+        write_voice(folder / f"voice{number:02}.wav", number, 0.15 + 0.07 * number)
     return folder
 
 
@@ -91,7 +34,7 @@ def voice_clips(voices: Path) -> ClipSet:
 def small_recipe_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The recipe that tests train, as a file."""
     path = tmp_path_factory.mktemp("recipes") / "small.toml"
-    path.write_text(SMALL, encoding="utf-8")
+    path.write_text(RECIPE, encoding="utf-8")
     return path
 
 
