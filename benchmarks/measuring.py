@@ -145,7 +145,7 @@ class MeasuringJob:
         with tempfile.TemporaryDirectory(prefix="codeczoo-", dir=self.spool) as folder:
             spool = Path(folder)
             try:
-                reference, sample_rate = protocol.read_reference(self.clip, spool)
+                reference, sample_rate = protocol.read_reference(self.clip, spool, self.clip_sha256)
             except InvalidClip as error:
                 return [Measured(order.name, ("read", describe(error))) for order in self.orders]
             try:

@@ -27,7 +27,7 @@ from .clip import Clip, Piece
 from .coding import StepFailed
 from .distribution import Distribution
 from .environment import invocation
-from .errors import InvalidClip
+from .errors import ChangedClip, InvalidClip
 from .failures import describe
 from .measuring import Coder, Conditions, Measured, MeasuringJob, Order, is_decoded
 from .records import CODING_STEPS, SCHEMA, Record
@@ -199,10 +199,12 @@ class _Runner:
     def _measure(self, clip: Clip, sha256: str, todo: list[tuple[str, Codec, Record | None]]) -> None:
         """Code here and have a worker score."""
         try:
-            reference, sample_rate = protocol.read_reference(clip, self.folder.spool)
+            reference, sample_rate = protocol.read_reference(clip, self.folder.spool, sha256)
         except InvalidClip as error:
+            # What is known of no content is measured again by the next command.
+            of = "" if isinstance(error, ChangedClip) else sha256
             for name, codec, _ in todo:
-                self._failed(self._base(name, clip, sha256, codec), "read", describe(error))
+                self._failed(self._base(name, clip, of, codec), "read", describe(error))
             return
         self._use_threads()
         estimates: list[Estimate] = []

@@ -109,8 +109,9 @@ class Fresh:
         try:
             if extent(clip)[1] > protocol.LONG_S:
                 return f"it is longer than {protocol.LONG_S:g} s; cut the corpus with --segment-s"
-            signal, rate = protocol.read_reference(clip, self.spool)
-            return Heard(content_sha256(clip), np.asarray(signal[:]), rate)
+            sha256 = content_sha256(clip)
+            signal, rate = protocol.read_reference(clip, self.spool, sha256)
+            return Heard(sha256, np.asarray(signal[:]), rate)
         except InvalidClip as error:
             return str(error)
 

@@ -120,7 +120,7 @@ class RunAudio:
                 raise NotHeard("the clip's file has changed since it was measured")
             if extent(clip)[1] > protocol.LONG_S:
                 raise NotHeard(f"the clip is longer than {protocol.LONG_S:g} s")
-            signal, sample_rate_hz = protocol.read_reference(clip, self.spool)
+            signal, sample_rate_hz = protocol.read_reference(clip, self.spool, record["clip_sha256"])
         except InvalidClip as error:
             raise NotHeard(str(error)) from error
         return Reference(clip, np.asarray(signal[:]), sample_rate_hz)
