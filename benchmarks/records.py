@@ -42,12 +42,16 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterable, Iterator
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from . import collector
 from .errors import InvalidRun
+
+_log = logging.getLogger(__name__)
 
 SCHEMA = 1
 RECORDS_FILE = "records.jsonl"
@@ -180,3 +184,39 @@ def load(path: Path) -> list[Record]:
         raise InvalidRun(f"{path} holds no records ({RECORDS_FILE}). A run folder is made by `codeczoo bench`.")
     with collector.paused():
         return list(merge(_shared(read_lines(file))).values())
+
+
+def load_runs(paths: Sequence[Path]) -> list[Record]:
+    """The merged records of several runs, as one. Where two runs measured one clip by two versions of a codec, those of
+    the later run count, and a warning says of which codecs. Raises InvalidRun where two runs call different audio by
+    one name: one of them would be left out."""
+    merged: dict[Key, Record] = {}
+    of: dict[Key, Path] = {}
+    replaced: Counter[tuple[str, Path, Path]] = Counter()
+    with collector.paused():
+        for path in paths:
+            for record in load(path):
+                key = key_of(record)
+                known = merged.get(key)
+                if known is not None and of[key] != path:
+                    _check_same_audio(known, record, of[key], path)
+                    if known.get("codec_fingerprint") != record.get("codec_fingerprint"):
+                        replaced[record["codec"], of[key], path] += 1
+                merged[key] = record if known is None else next(iter(merge((known, record)).values()))
+                of[key] = path
+    for (codec, first, second), count in replaced.items():
+        _log.warning(
+            "%s: %d records of %s are left out, those of %s count: the same clips under another version of the codec.",
+            codec, count, first, second,
+        )  # fmt: skip
+    return list(merged.values())
+
+
+def _check_same_audio(known: Record, record: Record, first: Path, second: Path) -> None:
+    sha256 = {each.get("clip_sha256") for each in (known, record)} - {None, ""}
+    if len(sha256) > 1:
+        corpus, clip = record.get("corpus", ""), record["clip"]
+        raise InvalidRun(
+            f"{clip} of corpus {corpus!r} is not the same audio in {first} and in {second}. Were two folders of one "
+            "name measured, or did the file change? Read the runs one by one, or measure one again under another name."
+        )

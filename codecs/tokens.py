@@ -46,7 +46,8 @@ class TokenFile:
 
 
 def save(path: Path, encoded: Encoded, codec: Codec, *, clip: str = "", clip_sha256: str = "") -> None:
-    """Write a token file in one step: at any instant there is the old file, or the new one, whole."""
+    """Write a token file in one step: at any instant there is the old file, or the new one, whole. Raises OSError."""
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     if not encoded.codes and encoded.payload is None:
@@ -72,6 +73,8 @@ def save(path: Path, encoded: Encoded, codec: Codec, *, clip: str = "", clip_sha
     try:
         save_file(arrays, part, metadata)
         part.replace(path)
+    except SafetensorError as error:
+        raise OSError(f"{path} cannot be written: {error}") from error
     finally:
         part.unlink(missing_ok=True)
 

@@ -103,8 +103,7 @@ def run(options: argparse.Namespace) -> int:
     for rates in (options.at, options.at_tokens):
         if rates:
             check_rates(rates)
-    loaded = [records.load(run) for run in options.runs]
-    merged = list(records.merge(record for own in loaded for record in own).values())
+    merged = records.load_runs(options.runs)
     if options.codecs:
         merged = [r for r in merged if any(fnmatch.fnmatch(r["codec"], pattern) for pattern in options.codecs)]
         if not merged:
@@ -132,7 +131,7 @@ def run(options: argparse.Namespace) -> int:
     for path in written:
         print(path)
     if options.html:
-        _write_page(merged, loaded, out, options)
+        _write_page(merged, [records.load(run) for run in options.runs], out, options)
     return 0
 
 

@@ -77,11 +77,10 @@ def _other_clips(group: Group) -> list[str]:
 
 
 def _mixed_versions(group: Group) -> list[str]:
-    # Audio that another program decoded has a version of its own a clip: the content of its file.
     return [
         f"{code(row.codec)} mixes records of {row.fingerprints} versions of the codec or its weights."
         for row in group.rows
-        if row.fingerprints > 1 and row.bitrate.kind in ("packed", "payload")
+        if row.fingerprints > 1
     ]
 
 

@@ -2,7 +2,8 @@
 
 Groups are the values of one field of the records (`corpus`, `domain` or `dataset`). Every clip of a row is, for every
 metric that was asked of the codec, scored, undefined, failed, or missing (not asked of this clip). A clip that could
-not be read, encoded or decoded failed every metric. Two means may be compared only if they are over the same clips
+not be read, encoded or decoded failed every metric, and so did all clips of a row that were measured under different
+definitions of it: no mean is made of those. Two means may be compared only if they are over the same clips
 under the same metric identity: `Group.comparable` says which codecs those are, and `Group.ties` which of these cannot
 be told apart with these clips.
 """
@@ -79,7 +80,7 @@ class Row:
     tokens_per_second: float | None
     n_codebooks: int | None
     fingerprints: int
-    """Different codec fingerprints among the records: more than one means versions were mixed."""
+    """`versions` of the records: more than one means that they were mixed."""
     cells: Mapping[str, Cell]
 
 
@@ -222,6 +223,14 @@ def _group(
     return Group(name, tuple(rows), _reference(by_codec.values(), names, common, resamples), common)
 
 
+def versions(records: Sequence[Record]) -> int:
+    """Different codec fingerprints among the records of one codec, at least 1. Those of clips that were not coded say
+    nothing: what could not be read or loaded has none, and of audio that another program decoded each file has its
+    own."""
+    coded = [record for record in records if {"packed", "payload"} & (record.get("bits") or {}).keys()]
+    return max(1, len({record.get("codec_fingerprint") for record in coded}))
+
+
 def with_intervals(rows: Sequence[Row], resamples: int) -> list[Row]:
     """The rows, with the intervals of all cells over the same clips out of one pass over the resamples."""
     together: dict[tuple[frozenset[ClipKey], tuple[Hashable, ...]], list[tuple[int, str]]] = {}
@@ -255,7 +264,7 @@ def _row(
         bitrate=bitrate.measure(records),
         tokens_per_second=facts.get("tokens_per_second"),
         n_codebooks=facts.get("n_codebooks") or None,
-        fingerprints=len({record.get("codec_fingerprint") for record in records}),
+        fingerprints=versions(records),
         cells=_cells(names, records, keys, known),
     )
 
@@ -288,11 +297,16 @@ def _cells(
             scored = frozenset(keys[place] for place in places)
             own = tuple(clusters[place] for place in places)
         losses = _losses(name, [records[place] for place in np.flatnonzero(~is_scored[:, column]).tolist()])
+        definitions = frozenset(under[each].get(name, "") for each in set(which[places].tolist()))
+        if len(definitions) > 1:
+            # A mean over numbers of two definitions is of neither, and none is printed.
+            losses.failed[_mixed(definitions)] += len(places)
+            values, scored, own = values[:0], frozenset[ClipKey](), ()
         found[name] = Cell(
             mean=math.fsum(values.tolist()) / len(values) if len(values) else None,
             interval=None,
             scored=known.setdefault(scored, scored),
-            identities=frozenset(under[each].get(name, "") for each in set(which[places].tolist())),
+            identities=definitions,
             undefined=losses.undefined,
             failed=losses.failed,
             missing=losses.missing,
@@ -300,6 +314,11 @@ def _cells(
             clusters=own,
         )
     return found
+
+
+def _mixed(definitions: Iterable[str]) -> str:
+    named = " and ".join(sorted(each or "an unknown one" for each in definitions))
+    return f"measured under different definitions ({named}); measure it again with one version"
 
 
 @dataclass
@@ -344,9 +363,11 @@ def _reference(
             continue
         known = own.get(key)
         if known is None:
-            known = own[key] = {**record, "scores": {}, "undefined": {}, "failed": {}}
+            known = own[key] = {**record, "scores": {}, "undefined": {}, "failed": {}, "identities": {}}
         for name, value in record["reference_scores"].items():
-            known["scores"].setdefault(name, value)
+            if name not in known["scores"]:
+                known["scores"][name] = value
+                known["identities"][name] = record.get("identities", {}).get(name, "")
     keys = sorted(own)
     members = [own[key] for key in keys]
     cells = {name: cell for name, cell in _cells(names, members, keys, {}).items() if cell.n}

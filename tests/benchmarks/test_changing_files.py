@@ -145,3 +145,12 @@ def test_no_token_file_of_audio_that_has_changed(clip: Clip, tmp_path: Path) -> 
     (outcome,) = files.run_jobs([files.EncodeJob(clip, meddling, tmp_path / "out")], 1)  # pyright: ignore
     assert "changed while it was measured" in outcome.failure
     assert not list((tmp_path / "out").rglob("*.safetensors"))
+
+
+def test_records_that_count_no_longer_are_counted(request_of: RequestOf, clip: Clip) -> None:
+    request = request_of([clip], ["opus@12kbps"], ["stoi"])
+    assert runner.run(request).replaced == 0
+    assert runner.run(request).replaced == 0
+    turned_in_time(clip.path)
+    summary = runner.run(request)
+    assert (summary.measured, summary.known, summary.replaced) == (1, 0, 1)
