@@ -28,6 +28,11 @@ _log = logging.getLogger(__name__)
 Features = Mapping[str, NDArray[np.generic]]
 
 
+_NAMES = "__names__"
+"""First member of a file, the names of the others: a zip whose directory is damaged may show fewer. Files of before
+there was one are taken as they are."""
+
+
 def folder() -> Path:
     """The cache's folder."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -64,7 +69,8 @@ def get(name: str, compute: Callable[[], Features]) -> Features:
 def _keep(path: Path, features: Features) -> None:
     temporary = path.with_suffix(f".{uuid.uuid4().hex}.npz")  # machines that share the folder share process numbers
     try:
-        np.savez(temporary, **{name: np.asarray(values) for name, values in features.items()})  # pyright: ignore[reportArgumentType]
+        arrays = {_NAMES: np.array(sorted(features)), **{name: np.asarray(of) for name, of in features.items()}}
+        np.savez(temporary, **arrays)  # pyright: ignore[reportArgumentType]
         temporary.replace(path)
     except OSError as error:
         _say_once(error)
@@ -88,9 +94,11 @@ def _read(path: Path) -> Features | None:
         # Members as a whole: their checksums are looked at where they end, which numpy.load need not come to.
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             members = {name.removesuffix(".npy"): io.BytesIO(archive.read(name)) for name in archive.namelist()}
-        return {name: np.lib.format.read_array(member, allow_pickle=False) for name, member in members.items()}
+        found = {name: np.lib.format.read_array(member, allow_pickle=False) for name, member in members.items()}
     except (OSError, zipfile.BadZipFile, ValueError, EOFError, RuntimeError):
         return None  # absent, torn by a power cut or damaged: computed again
+    names = found.pop(_NAMES, None)
+    return found if names is None or sorted(found) == names.tolist() else None
 
 
 @contextmanager
