@@ -178,6 +178,7 @@ def _plain(each: PointComparison | FamilyComparison | Ranking | str) -> dict[str
             "not_told_apart": groups,
             "n_clips": each.n_clips,
             "n_clusters": each.n_clusters,
+            "left_out": each.left_out,
         }
     plain = {**dataclasses.asdict(each), "metric": each.metric.name}
     return {
