@@ -20,6 +20,7 @@ from .records import Record
 from .report import bitrate, columns
 from .report.summary import (
     GroupBy,
+    check_ranges,
     default_grouping,
     group_name,
     known_facts,
@@ -219,7 +220,9 @@ def facts_of(
     if not names:
         raise InvalidRun("The records of these codecs hold no metric. `codeczoo bench --metrics` adds some.")
     found = known_facts(names, facts)
-    return tuple(found[name] for name in names)
+    shown = tuple(found[name] for name in names)
+    check_ranges(records, shown)
+    return shown
 
 
 def compare_points(

@@ -44,6 +44,7 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -91,8 +92,24 @@ def read_offsets(path: Path) -> Iterator[tuple[int, Record]]:
             schema = record.get("schema") if isinstance(record, dict) else None
             if schema != SCHEMA:
                 raise InvalidRun(f"{path}:{number} has schema {schema!r}; this version reads schema {SCHEMA}.")
+            if (wrong := _wrong_number(record)) is not None:
+                raise InvalidRun(f"{path}:{number} {wrong}; the file was edited or damaged. Restore or delete it.")
             yield offset, record
             offset += len(line)
+
+
+def _wrong_number(record: Record) -> str | None:
+    """What is wrong with the numbers of a record that means and bitrates are made of; None where nothing is. Scores
+    that are not finite are counted as failed where means are made."""
+    for field, values in (("scores", record.get("scores")), ("bits", record.get("bits"))):
+        for name, value in (values or {}).items():
+            if value is None:
+                continue  # as good as absent
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                return f"says that {name} is {value!r}, which is no number"
+            if field == "bits" and not 0 <= value < math.inf:
+                return f"says that its {name} bits are {value}, which nothing can have"
+    return None
 
 
 def read_lines(path: Path) -> Iterator[Record]:

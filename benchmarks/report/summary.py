@@ -197,11 +197,27 @@ def summarise(
     if metrics is not None and (absent := [name for name in metrics if name not in asked]):
         raise BenchmarkError(f"No record scores {', '.join(absent)}; the records score: {', '.join(ordered(asked))}.")
     found = known_facts(names, facts)
+    check_ranges(records, tuple(found[name] for name in names))
     groups = tuple(
         _group(name, codecs, {codec: asked_of[name, codec] for codec in codecs}, names, resamples)
         for name, codecs in sorted(by_group.items())
     )
     return Summary(grouping, groups, tuple(found[name] for name in names))
+
+
+def check_ranges(records: Sequence[Record], facts: Sequence[Metric]) -> None:
+    """Raise InvalidRun where a score is one that its metric cannot give: the records were edited or damaged."""
+    for fact in facts:
+        low, high = fact.value_range
+        if low == -math.inf and high == math.inf:
+            continue
+        for record in records:
+            value = record.get("scores", {}).get(fact.name)
+            if value is not None and math.isfinite(value) and not low <= value <= high:
+                raise InvalidRun(
+                    f"The record of {record['codec']} and {record['clip']} says that {fact.name} is {value}, which "
+                    f"lies outside of {low:g} to {high:g}: the records were edited or damaged. Measure the clip again."
+                )
 
 
 def _group(
