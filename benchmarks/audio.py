@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,13 +32,14 @@ from codeczoo.codecs.fingerprint import sha256_of
 from codeczoo.metrics.base import Audio
 
 from .clip import Clip, Piece
-from .errors import InvalidClip
+from .errors import ChangedClip, InvalidClip
 
 __all__ = [
     "AUDIO_SUFFIXES",
     "UNREAD_SUFFIXES",
     "AudioInfo",
     "ClipAudio",
+    "check_unchanged",
     "clip_blocks",
     "clip_samples",
     "content_sha256",
@@ -51,6 +53,9 @@ __all__ = [
 ]
 
 _IN_MEMORY_BYTES = 64 << 20
+_SETTLED_NS = 2_000_000_000
+"""A file that was written less than this ago may be written again within one tick of its file system's clock, which
+its status does not show."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,19 +148,29 @@ def content_sha256(clip: Clip) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
+def check_unchanged(clip: Clip, sha256: str) -> None:
+    """Raise ChangedClip unless a clip still is of the content that was hashed: asked after its samples were read, so
+    that no number is of other audio than its record says."""
+    if content_sha256(clip) != sha256:
+        raise ChangedClip(f"{clip.path} changed while it was measured; start the run again when it stays as it is.")
+
+
 def _sha256_at(path: Path) -> str:
     with _clip_errors():
         status = regular(path)
     try:
-        return _file_sha256(path, status.st_size, status.st_mtime_ns)
+        if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) < _SETTLED_NS:
+            return sha256_of(path)
+        # A copy that keeps size and time of what it replaces is another file, changed at another instant.
+        return _file_sha256(path, (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
     except OSError as error:
         raise InvalidClip(f"{path} cannot be read: {error.strerror}.") from error
 
 
 @lru_cache(maxsize=64)
-def _file_sha256(path: Path, size: int, modified_ns: int) -> str:
+def _file_sha256(path: Path, status: tuple[int, ...]) -> str:
     # The stretches of one long file follow each other: without this, an hour in 30 stretches is read 30 times.
-    del size, modified_ns
+    del status
     return sha256_of(path)
 
 

@@ -8,7 +8,7 @@ number of comparisons made in one call.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,6 +20,7 @@ from .records import Record
 from .report import bitrate, columns
 from .report.summary import (
     GroupBy,
+    check_ranges,
     default_grouping,
     group_name,
     known_facts,
@@ -30,8 +31,9 @@ from .statistics.bootstrap import mean_interval
 from .statistics.corrections import BY_NAME, Correction
 from .statistics.families import AXIS_NAMES, Axis, curve, family_of
 from .statistics.groups import Ties, ties
-from .statistics.paired import Incomparable, Paired, pair, side
+from .statistics.paired import Incomparable, Paired, Side, pair, side
 from .statistics.permutation import sign_flip
+from .statistics.sample import ClipKey
 from .statistics.sample_size import ALPHA, clips_needed
 
 
@@ -47,6 +49,8 @@ class PointComparison:
     """Why they cannot be compared; empty where they were."""
     n_clips: int = 0
     n_clusters: int = 0
+    left_out: int = 0
+    """Clips of either side on which not both have a value."""
     mean_first: float = math.nan
     mean_second: float = math.nan
     difference: float = math.nan
@@ -78,7 +82,7 @@ class PointComparison:
             low, high = sorted(turned * bound for bound in self.interval)
             within = f"95 % interval {low:.{digits}f} to {high:.{digits}f}"
         means = f"{self.mean_first:.{digits}f} against {self.mean_second:.{digits}f}"
-        on = f"on {_clips(self.n_clips, self.n_clusters)}"
+        on = f"on {_clips(self.n_clips, self.n_clusters)}{_without(self.left_out)}"
         p = _p(self.p_corrected) + (f" corrected for {corrected_for} comparisons" if corrected_for > 1 else "")
         if self.apart:
             said = f"{better} is better than {worse} by {by} ({within}; {means}; {p}) {on}"
@@ -108,6 +112,8 @@ class FamilyComparison:
     axis: Axis
     reason: str = ""
     found: Bjontegaard | None = None
+    left_out: int = 0
+    """Clips of any point on which not all points have a value."""
 
     def sentence(self) -> str:
         """The comparison in words."""
@@ -141,7 +147,8 @@ class FamilyComparison:
                 f"at equal {what} it is {better} by {_amount(abs(quality.value), digits, unit)} ({within}, over "
                 f"{quality.over[0]:.3g} to {quality.over[1]:.3g} {AXIS_NAMES[self.axis]})"
             )
-        return f"{label}: {'; '.join(parts)}; on {_clips(self.found.n_clips, self.found.n_clusters)}."
+        on = f"{_clips(self.found.n_clips, self.found.n_clusters)}{_without(self.left_out)}"
+        return f"{label}: {'; '.join(parts)}; on {on}."
 
 
 @dataclass(frozen=True)
@@ -155,13 +162,16 @@ class Ranking:
     ties: Ties
     n_clips: int
     n_clusters: int
+    left_out: int = 0
+    """Clips of any codec on which not all have a value."""
 
     def sentence(self) -> str:
         """The ranking in words: groups that cannot be told apart, the best first."""
         digits = columns.digits(self.metric)
         letters = self.ties.letters()
         ranked = ", ".join(f"{codec} {mean:.{digits}f} ({letters[codec]})" for codec, mean in self.means.items())
-        return f"{columns.head(self.metric)} on {_clips(self.n_clips, self.n_clusters)}: {ranked}."
+        on = f"{_clips(self.n_clips, self.n_clusters)}{_without(self.left_out)}"
+        return f"{columns.head(self.metric)} on {on}: {ranked}."
 
 
 def _amount(value: float, digits: int, unit: str) -> str:
@@ -172,6 +182,15 @@ def _clips(n_clips: int, n_clusters: int) -> str:
     if n_clusters < n_clips:
         return f"{n_clips} clips of {n_clusters} speaker{'' if n_clusters == 1 else 's'}"
     return f"{n_clips} clips"
+
+
+def _without(left_out: int) -> str:
+    """What is said of clips on which not all have a value: those that a codec fails on are seldom the easy ones."""
+    return f", without {left_out} on which not all have a value" if left_out else ""
+
+
+def _left_out(sides: Iterable[Side], compared: int) -> int:
+    return len(frozenset[ClipKey]().union(*(each.clips for each in sides))) - compared
 
 
 def _p(p: float) -> str:
@@ -201,7 +220,9 @@ def facts_of(
     if not names:
         raise InvalidRun("The records of these codecs hold no metric. `codeczoo bench --metrics` adds some.")
     found = known_facts(names, facts)
-    return tuple(found[name] for name in names)
+    shown = tuple(found[name] for name in names)
+    check_ranges(records, shown)
+    return shown
 
 
 def compare_points(
@@ -226,7 +247,8 @@ def compare_points(
             one, other = (side(name, codecs.get(name, []), fact.name) for name in (first, second))
             made = PointComparison(group, fact, first, second)
             try:
-                found.append(_compared(made, pair(one, other, fact.name)))
+                both = pair(one, other, fact.name)
+                found.append(replace(_compared(made, both), left_out=_left_out((one, other), len(both.clips))))
             except Incomparable as reason:
                 found.append(replace(made, reason=str(reason)))
     tested = [number for number, each in enumerate(found) if not each.reason]
@@ -270,16 +292,19 @@ def compare_families(
         for fact in shown:
             made = FamilyComparison(group, fact, first, second, axis)
             try:
+                sides = {name: side(name, own, fact.name) for name, own in codecs.items()}
                 one, other = (
                     curve(
                         family,
-                        {name: side(name, own, fact.name) for name, own in codecs.items() if family_of(name) == family},
+                        {name: each for name, each in sides.items() if family_of(name) == family},
                         rates,
                         fact.name,
                     )
                     for family in (first, second)
                 )
-                found.append(replace(made, found=compare_curves(one, other, fact.higher_is_better)))
+                compared = compare_curves(one, other, fact.higher_is_better)
+                points = (sides[name] for name in (*one.codecs, *other.codecs))
+                found.append(replace(made, found=compared, left_out=_left_out(points, compared.n_clips)))
             except Incomparable as reason:
                 found.append(replace(made, reason=str(reason)))
     return found
@@ -326,4 +351,5 @@ def _ranked(group: str, fact: Metric, codecs: Sequence[str], members: Mapping[st
     values = np.array([[by_name[name].values[clip] for name in ranked] for clip in clips])
     clusters = [sides[0].clusters[clip] for clip in clips]
     made = ties(ranked, values, clusters)
-    return Ranking(group, fact, {name: means[name] for name in ranked}, made, len(clips), len(set(clusters)))
+    left_out = _left_out(sides, len(clips))
+    return Ranking(group, fact, {name: means[name] for name in ranked}, made, len(clips), len(set(clusters)), left_out)

@@ -19,6 +19,8 @@ import importlib.util
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 
+from codeczoo.codecs.clip_names import as_text
+
 from .audio import AUDIO_SUFFIXES
 from .clip import Clip, Corpus
 from .errors import InvalidCorpus, UnknownSuite
@@ -51,7 +53,7 @@ def folder(root: Path) -> Corpus:
     warn_of_unread(root)
     return listed(
         folder_name(root),
-        lambda: (Clip(name, root / name) for name in audio_names(root)),
+        lambda: (Clip(as_text(name), root / name) for name in audio_names(root)),
         empty=f"{root} holds no audio: no file in it ends in {', '.join(AUDIO_SUFFIXES)}.",
     )
 
@@ -68,14 +70,14 @@ def matching(pattern: str) -> Corpus:
         found = (path for path in root.glob(rest) if path.suffix.lower() in AUDIO_SUFFIXES and not path.is_dir())
         for parts in sorted(path.relative_to(root).parts for path in found):
             if not any(part.startswith(".") for part in parts):
-                yield Clip("/".join(parts), root.joinpath(*parts))
+                yield Clip(as_text("/".join(parts)), root.joinpath(*parts))
 
     return listed(folder_name(root), clips, empty=f"No audio file ({', '.join(AUDIO_SUFFIXES)}) matches {pattern}.")
 
 
 def single(path: Path) -> Corpus:
     """One audio file."""
-    return ListedCorpus(path.stem, lambda: iter((Clip(path.name, path),)), 1)
+    return ListedCorpus(as_text(path.stem), lambda: iter((Clip(as_text(path.name), path),)), 1)
 
 
 def demo() -> Corpus:

@@ -3,6 +3,7 @@
 BenchmarkError              base of all below; its text is a sentence for the user
 ├── InvalidCorpus           missing, empty, or two clips of one name
 ├── InvalidClip             one file: not audio, no samples, NaN (the run goes on without it)
+│   └── ChangedClip         one file: another one while it was measured than before
 ├── UnknownSuite            no such suite or corpus; the nearest names are listed
 ├── InvalidSuite            a suite's file has an unknown key or a value of the wrong kind
 ├── InvalidProbe            a probe cannot be made: labels, divisions, a speaker on both sides
@@ -30,6 +31,10 @@ class InvalidCorpus(BenchmarkError):
 
 class InvalidClip(BenchmarkError):
     """One clip of a corpus cannot be used."""
+
+
+class ChangedClip(InvalidClip):
+    """A clip is no longer of the content that was hashed."""
 
 
 class UnknownSuite(BenchmarkError):

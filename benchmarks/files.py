@@ -18,7 +18,7 @@ from codeczoo import codecs
 from codeczoo.codecs import Codec, Encoded, InvalidTokens, StreamingCodec, resampling, tokens
 
 from . import protocol
-from .audio import AUDIO_SUFFIXES, clip_blocks, clip_samples, content_sha256, extent
+from .audio import AUDIO_SUFFIXES, check_unchanged, clip_blocks, clip_samples, content_sha256, extent
 from .backend_names import Backend
 from .clip import Clip
 from .distribution import Distribution
@@ -85,6 +85,7 @@ class EncodeJob:
             mono, _ = clip_samples(self.clip)
             mono = resampling.resample(mono, sample_rate, codec.spec.sample_rate)
             encoded = codec.encode(protocol.to_codec(mono, codec.spec).to(device))
+        check_unchanged(self.clip, sha256)
         tokens.save(path, encoded, codec, clip=self.clip.name, clip_sha256=sha256)
         return Outcome(self.name)
 

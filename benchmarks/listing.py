@@ -71,7 +71,7 @@ def check_folder(root: Path) -> None:
 
 def folder_name(root: Path) -> str:
     """What a corpus of this folder is called."""
-    return root.resolve().name or "root"
+    return clip_names.as_text(root.resolve().name) or "root"
 
 
 def _names(root: Path, suffixes: Collection[str]) -> Iterator[str]:

@@ -9,13 +9,13 @@ Nothing is written to the run folder by a worker: tokens travel back with the re
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from codeczoo.codecs import Codec, CodecError, Encoded
-from codeczoo.codecs.decoded import BoundAudio
+from codeczoo.codecs.decoded import BoundAudio, DecodedAudio, without_suffix
 from codeczoo.metrics import MetricError
 from codeczoo.metrics import metric as metric_facts
 from codeczoo.metrics.base import Signal
@@ -46,6 +46,22 @@ class Conditions:
 def is_decoded(codec: Codec) -> bool:
     """Whether another program did the coding, so that there is nothing here to time or to keep."""
     return isinstance(codec, BoundAudio)
+
+
+def alike_in_name(clips: Iterable[Clip]) -> frozenset[str]:
+    """Bare names, without suffix, that several files of a corpus have in folders of their own."""
+    paths: dict[str, Path] = {}
+    alike: set[str] = set()
+    for clip in clips:
+        if paths.setdefault(bare := PurePosixPath(without_suffix(clip.name)).name, clip.path) != clip.path:
+            alike.add(bare)
+    return frozenset(alike)
+
+
+def bind(codec: DecodedAudio, clip: Clip, alike: frozenset[str]) -> BoundAudio:
+    """Decoded audio of one clip. Raises DecodedAudioMissing."""
+    bare = PurePosixPath(without_suffix(clip.name)).name
+    return codec.bind(clip.name, (clip.start_s, clip.seconds), exact=bare in alike)
 
 
 @dataclass
@@ -145,7 +161,7 @@ class MeasuringJob:
         with tempfile.TemporaryDirectory(prefix="codeczoo-", dir=self.spool) as folder:
             spool = Path(folder)
             try:
-                reference, sample_rate = protocol.read_reference(self.clip, spool)
+                reference, sample_rate = protocol.read_reference(self.clip, spool, self.clip_sha256)
             except InvalidClip as error:
                 return [Measured(order.name, ("read", describe(error))) for order in self.orders]
             try:

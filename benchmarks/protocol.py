@@ -28,6 +28,7 @@ from codeczoo.metrics.base import Audio, Signal
 
 from . import audio
 from .clip import Clip
+from .errors import InvalidClip
 from .signal import DiskSignal, SignalWriter, blocks_of
 
 if TYPE_CHECKING:
@@ -68,12 +69,20 @@ def to_disk(blocks: Iterable[Audio], spool: Path) -> DiskSignal:
         return writer.finish()
 
 
-def read_reference(clip: Clip, spool: Path) -> tuple[Signal, int]:
-    """The clip as a mono signal at its native rate, on disk in `spool` if it is long. Raises InvalidClip."""
+def read_reference(clip: Clip, spool: Path, sha256: str) -> tuple[Signal, int]:
+    """The clip as a mono signal at its native rate, on disk in `spool` if it is long. Raises InvalidClip;
+    ChangedClip where it is not of the content that `sha256` says."""
     sample_rate, seconds = audio.extent(clip)
     if seconds <= LONG_S:
-        return audio.clip_samples(clip)
-    return to_disk(audio.clip_blocks(clip, round(BLOCK_S * sample_rate)), spool), sample_rate
+        signal, sample_rate = audio.clip_samples(clip)
+    else:
+        signal = to_disk(audio.clip_blocks(clip, round(BLOCK_S * sample_rate)), spool)
+    try:
+        audio.check_unchanged(clip, sha256)
+    except InvalidClip:
+        release(signal)
+        raise
+    return signal, sample_rate
 
 
 def seconds_blocks(signal: Signal, sample_rate: int) -> Iterable[Audio]:

@@ -22,7 +22,8 @@ A run is a folder with `run.json` (what was asked, versions, hardware) and `reco
      "identities": {"pesq_wb": "1c9d04aa"},        short hash of each metric's identity, for scores and undefined
      "reference_scores": {"utmos": 4.05},          the reference's own, for metrics that look at one signal
      "delay_ms": 6.5,                    of the estimate behind the reference, by cross-correlation; null if unknown
-     "delay_correlation": 0.97,          coefficient of the two signals at that delay: near 0, the delay means little
+     "delay_correlation": 0.97,          coefficient of the two signals at that delay: near 0, the delay means little;
+                                                   below 0, polarity is inverted
      "clipped": {"input": 0, "output": 3},         samples outside [-1, 1]
      "length_difference": 0,             samples of the estimate minus samples of the reference, before trimming
      "timing": {"encode_s": ..., "decode_s": ..., "encode_rtf": ..., "decode_rtf": ..., "threads": 1,
@@ -42,12 +43,17 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterable, Iterator
+import logging
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from . import collector
 from .errors import InvalidRun
+
+_log = logging.getLogger(__name__)
 
 SCHEMA = 1
 RECORDS_FILE = "records.jsonl"
@@ -87,8 +93,24 @@ def read_offsets(path: Path) -> Iterator[tuple[int, Record]]:
             schema = record.get("schema") if isinstance(record, dict) else None
             if schema != SCHEMA:
                 raise InvalidRun(f"{path}:{number} has schema {schema!r}; this version reads schema {SCHEMA}.")
+            if (wrong := _wrong_number(record)) is not None:
+                raise InvalidRun(f"{path}:{number} {wrong}; the file was edited or damaged. Restore or delete it.")
             yield offset, record
             offset += len(line)
+
+
+def _wrong_number(record: Record) -> str | None:
+    """What is wrong with the numbers of a record that means and bitrates are made of; None where nothing is. Scores
+    that are not finite are counted as failed where means are made."""
+    for field, values in (("scores", record.get("scores")), ("bits", record.get("bits"))):
+        for name, value in (values or {}).items():
+            if value is None:
+                continue  # as good as absent
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                return f"says that {name} is {value!r}, which is no number"
+            if field == "bits" and not 0 <= value < math.inf:
+                return f"says that its {name} bits are {value}, which nothing can have"
+    return None
 
 
 def read_lines(path: Path) -> Iterator[Record]:
@@ -186,3 +208,39 @@ def load(path: Path) -> list[Record]:
         raise InvalidRun(f"{path} holds no records ({RECORDS_FILE}). A run folder is made by `codeczoo bench`.")
     with collector.paused():
         return list(merge(_shared(read_lines(file))).values())
+
+
+def load_runs(paths: Sequence[Path]) -> list[Record]:
+    """The merged records of several runs, as one. Where two runs measured one clip by two versions of a codec, those of
+    the later run count, and a warning says of which codecs. Raises InvalidRun where two runs call different audio by
+    one name: one of them would be left out."""
+    merged: dict[Key, Record] = {}
+    of: dict[Key, Path] = {}
+    replaced: Counter[tuple[str, Path, Path]] = Counter()
+    with collector.paused():
+        for path in paths:
+            for record in load(path):
+                key = key_of(record)
+                known = merged.get(key)
+                if known is not None and of[key] != path:
+                    _check_same_audio(known, record, of[key], path)
+                    if known.get("codec_fingerprint") != record.get("codec_fingerprint"):
+                        replaced[record["codec"], of[key], path] += 1
+                merged[key] = record if known is None else next(iter(merge((known, record)).values()))
+                of[key] = path
+    for (codec, first, second), count in replaced.items():
+        _log.warning(
+            "%s: %d records of %s are left out, those of %s count: the same clips under another version of the codec.",
+            codec, count, first, second,
+        )  # fmt: skip
+    return list(merged.values())
+
+
+def _check_same_audio(known: Record, record: Record, first: Path, second: Path) -> None:
+    sha256 = {each.get("clip_sha256") for each in (known, record)} - {None, ""}
+    if len(sha256) > 1:
+        corpus, clip = record.get("corpus", ""), record["clip"]
+        raise InvalidRun(
+            f"{clip} of corpus {corpus!r} is not the same audio in {first} and in {second}. Were two folders of one "
+            "name measured, or did the file change? Read the runs one by one, or measure one again under another name."
+        )

@@ -3,23 +3,34 @@
 The key holds the clip's hash, the sample rate and length it was analysed at, and the identities of the measure's
 metrics, so that nothing stale can be believed. Files are `.npz` without pickles under
 `$XDG_CACHE_HOME/codeczoo/references` (by default `~/.cache/codeczoo/references`); deleting them is always safe.
+Where the folder cannot be written to, everything is computed, and that is said once.
 """
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
+import io
+import logging
 import os
 import uuid
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+_log = logging.getLogger(__name__)
+
 Features = Mapping[str, NDArray[np.generic]]
+
+
+_NAMES = "__names__"
+"""First member of a file, the names of the others: a zip whose directory is damaged may show fewer. Files of before
+there was one are taken as they are."""
 
 
 def folder() -> Path:
@@ -40,24 +51,54 @@ def get(name: str, compute: Callable[[], Features]) -> Features:
     known = _read(path)
     if known is not None:
         return known
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(path.with_suffix(".lock")):
+    with ExitStack() as held:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            held.enter_context(_locked(path.with_suffix(".lock")))
+        except OSError as error:
+            _say_once(error)
+            return compute()
         known = _read(path)
         if known is not None:
             return known
         features = compute()
-        temporary = path.with_suffix(f".{uuid.uuid4().hex}.npz")  # machines that share the folder share process numbers
-        np.savez(temporary, **{name: np.asarray(values) for name, values in features.items()})  # pyright: ignore[reportArgumentType]
-        temporary.replace(path)
+        _keep(path, features)
         return features
+
+
+def _keep(path: Path, features: Features) -> None:
+    temporary = path.with_suffix(f".{uuid.uuid4().hex}.npz")  # machines that share the folder share process numbers
+    try:
+        arrays = {_NAMES: np.array(sorted(features)), **{name: np.asarray(of) for name, of in features.items()}}
+        np.savez(temporary, **arrays)  # pyright: ignore[reportArgumentType]
+        temporary.replace(path)
+    except OSError as error:
+        _say_once(error)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+@lru_cache(maxsize=1)
+def _warned() -> list[str]:
+    return []
+
+
+def _say_once(error: OSError) -> None:
+    if not _warned():
+        _warned().append(str(error))
+        _log.warning("What is known of references is not kept between runs: %s", error)
 
 
 def _read(path: Path) -> Features | None:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (FileNotFoundError, zipfile.BadZipFile, ValueError, EOFError):
-        return None  # absent, or torn by a power cut: computed again
+        # Members as a whole: their checksums are looked at where they end, which numpy.load need not come to.
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            members = {name.removesuffix(".npy"): io.BytesIO(archive.read(name)) for name in archive.namelist()}
+        found = {name: np.lib.format.read_array(member, allow_pickle=False) for name, member in members.items()}
+    except (OSError, zipfile.BadZipFile, ValueError, EOFError, RuntimeError):
+        return None  # absent, torn by a power cut or damaged: computed again
+    names = found.pop(_NAMES, None)
+    return found if names is None or sorted(found) == names.tolist() else None
 
 
 @contextmanager

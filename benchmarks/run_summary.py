@@ -16,6 +16,8 @@ class Summary:
     """Pairs that this invocation wrote a record of."""
     known: int = 0
     """Pairs that an earlier invocation had already measured in full."""
+    replaced: int = 0
+    """Pairs whose earlier records count no longer: the clip was other audio then, or the codec another version."""
     failed: dict[str, int] = field(default_factory=dict[str, int])
     """Failures by step or metric."""
     undefined: dict[str, int] = field(default_factory=dict[str, int])
@@ -32,6 +34,7 @@ class Summary:
         self.pairs += other.pairs
         self.measured += other.measured
         self.known += other.known
+        self.replaced += other.replaced
         self.seconds += other.seconds
         for own, more in ((self.failed, other.failed), (self.undefined, other.undefined)):
             for name, count in more.items():

@@ -27,9 +27,9 @@ from .clip import Clip, Piece
 from .coding import StepFailed
 from .distribution import Distribution
 from .environment import invocation
-from .errors import InvalidClip
+from .errors import ChangedClip, InvalidClip
 from .failures import describe
-from .measuring import Coder, Conditions, Measured, MeasuringJob, Order, is_decoded
+from .measuring import Coder, Conditions, Measured, MeasuringJob, Order, alike_in_name, bind, is_decoded
 from .records import CODING_STEPS, SCHEMA, Record
 from .request import Loaded, Loader, NamedCodec, Point, Request
 from .run_folder import RunFolder
@@ -106,6 +106,8 @@ class _Runner:
         self.conditions = Conditions(request.threads, distribution.n_jobs)
         self.coder = Coder(request.device, self.conditions)
         self.threads_set = False
+        self.alike = frozenset[str]()
+        """Bare names of several clips; known where decoded audio is looked for by name."""
         self.split_jobs = len(request.corpus) < _FEW_CLIPS_A_WORKER * max(1, distribution.n_jobs)
 
     def run_family(self, family: str, points: tuple[Point, ...]) -> None:
@@ -116,6 +118,8 @@ class _Runner:
                 loaded[point.name] = point.load()
             except CodecError as error:
                 loaded[point.name] = error
+        if any(isinstance(codec, DecodedAudio) for codec in loaded.values()):
+            self.alike = alike_in_name(self.request.corpus)
         loaders = {point.name: point.load for point in points}
         self.coder.warm.clear()
         for clip in self.request.corpus:
@@ -156,14 +160,18 @@ class _Runner:
         try:
             if isinstance(codec, CodecError):
                 raise codec
-            return codec.bind(clip.name) if isinstance(codec, DecodedAudio) else codec
+            return bind(codec, clip, self.alike) if isinstance(codec, DecodedAudio) else codec
         except CodecError as error:
             self._failed(self._base(name, clip, sha256, None), "load", describe(error))
             return None
 
     def _known(self, name: str, clip: Clip, sha256: str, fingerprint: str) -> Record | None:
         known = self.folder.find((name, self.request.corpus.name, clip.name))
-        if known is None or (known["clip_sha256"], known["codec_fingerprint"]) != (sha256, fingerprint):
+        if known is None:
+            return None
+        if (known["clip_sha256"], known["codec_fingerprint"]) != (sha256, fingerprint):
+            # A failure before anything was read or loaded is of no audio and no version.
+            self.summary.replaced += bool(known["clip_sha256"] and known["codec_fingerprint"])
             return None
         if self.request.retry_failed and any(step in known["failed"] for step in CODING_STEPS):
             return None
@@ -199,10 +207,12 @@ class _Runner:
     def _measure(self, clip: Clip, sha256: str, todo: list[tuple[str, Codec, Record | None]]) -> None:
         """Code here and have a worker score."""
         try:
-            reference, sample_rate = protocol.read_reference(clip, self.folder.spool)
+            reference, sample_rate = protocol.read_reference(clip, self.folder.spool, sha256)
         except InvalidClip as error:
+            # What is known of no content is measured again by the next command.
+            of = "" if isinstance(error, ChangedClip) else sha256
             for name, codec, _ in todo:
-                self._failed(self._base(name, clip, sha256, codec), "read", describe(error))
+                self._failed(self._base(name, clip, of, codec), "read", describe(error))
             return
         self._use_threads()
         estimates: list[Estimate] = []

@@ -94,7 +94,7 @@ class _Reference:
     def __init__(self, clip: Clip, sha256: str, spool: Path) -> None:
         self.sha256 = sha256
         self.spool = spool
-        self.signal, self.sample_rate = protocol.read_reference(clip, spool)
+        self.signal, self.sample_rate = protocol.read_reference(clip, spool, sha256)
         self._at_rate: dict[int, Signal] = {self.sample_rate: self.signal}
         self._features: dict[str, Features] = {}
 

@@ -1,6 +1,7 @@
 """Names of clips: an audio file's path relative to a folder, with `/`, and the stretch of it: `a/b.flac#120-240`.
 
-Names do not depend on the machine. Files come in one order everywhere: that of the parts of their names.
+Names do not depend on the machine. Files come in one order everywhere: that of the parts of their names. A file whose
+name is not UTF-8 is called by its bytes, `lat\\xe9in.wav`, so that records and tables can be written of it (`as_text`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,11 @@ def audio_names(root: Path, suffixes: Collection[str] = AUDIO_SUFFIXES) -> Itera
     Suffixes count in any case; hidden files and folders are left out. Links are followed, and a folder that several
     links lead to is visited once, so that a loop ends. A link to nothing is listed: its clip fails, and is counted."""
     return _below(root, "", suffixes, set())
+
+
+def as_text(name: str) -> str:
+    """A file's name as text that can be written: bytes of it that are not UTF-8 as `\\xe9`."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def stretch_name(name: str, start_s: float, end_s: float | None) -> str:

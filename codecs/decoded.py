@@ -4,10 +4,12 @@ The bitrate is what somebody states; nothing here can check it, and records keep
 encode by itself: `bind(clip)` gives the codec of one clip, whose `decode` reads the file that belongs to it.
 
 Which file. Suffixes aside, the one of the clip's relative path; else the one of its bare name, if there is just one.
-A clip that is a stretch of a file (`speech/a.flac#120-240`, seconds) has a file of that name, or is the same stretch
-of the file of the whole. Where two clips of a corpus share a bare name, only relative paths tell them apart.
+A clip that is a stretch of a file (`speech/a.flac#120-240`, seconds; `a.flac#120-`, to its end) has a file of that
+name, or is the same stretch of the file of the whole. Where two clips of a corpus share a bare name, only relative
+paths tell them apart: who knows the corpus binds such clips with `exact`.
 
-The audio is read at its own sample rate and mixed to mono; its length may differ from what was encoded.
+The audio is read as references are (`audio_files`), at its own sample rate; its length may differ from what was
+encoded.
 """
 
 from __future__ import annotations
@@ -19,8 +21,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from .base import Codec, Encoded, Family, Spec, check_audio
-from .errors import CodecError, DecodedAudioMissing
+from .audio_files import open_audio
+from .base import Encoded, Family, Spec, check_audio
+from .clip_names import as_text
+from .errors import CodecError, DecodedAudioMissing, InvalidAudioFile
 from .fingerprint import fingerprint, sha256_of
 
 if TYPE_CHECKING:
@@ -30,7 +34,7 @@ SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff",
 """Files of other suffixes are passed over."""
 
 _RATE = re.compile(r"(\d+(?:\.\d+)?)kbps")
-_STRETCH = re.compile(r"(.*)#(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)")
+_STRETCH = re.compile(r"(.*)#(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)?")
 
 
 @dataclass(frozen=True)
@@ -50,22 +54,15 @@ class BoundAudio:
 
     def decode(self, encoded: Encoded) -> Tensor:
         """The samples of the file, float32 `[1, 1, T_file]`. Raises DecodedAudioMissing where they are of no use."""
-        import soundfile
         import torch
 
-        rate = self.spec.sample_rate
-        start = round(self.start_s * rate)
-        frames = -1 if self.end_s is None else round(self.end_s * rate) - start
+        seconds = None if self.end_s is None else self.end_s - self.start_s
         try:
-            samples, _ = soundfile.read(self.path, frames, start, dtype="float32", always_2d=True)
-        except (soundfile.SoundFileError, OSError, ValueError, RuntimeError) as error:
-            raise DecodedAudioMissing(f"{self.path} cannot be read as audio: {error}.") from error
-        if len(samples) == 0:
-            raise DecodedAudioMissing(f"{self.path} holds no samples from {self.start_s:g} s on.")
-        mono = torch.from_numpy(samples).mean(dim=1)
-        if not bool(torch.isfinite(mono).all()):
-            raise DecodedAudioMissing(f"{self.path} holds NaN or infinite samples.")
-        return mono[None, None]
+            with open_audio(self.path) as file:
+                mono = file.read(*file.stretch(self.start_s, seconds))
+        except InvalidAudioFile as error:
+            raise DecodedAudioMissing(str(error)) from error
+        return torch.from_numpy(mono)[None, None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +88,7 @@ class DecodedAudio:
         files: defaultdict[str, tuple[Path, ...]] = defaultdict(tuple)
         for path in sorted(folder.rglob("*")):
             if path.suffix.lower() in SUFFIXES and path.is_file():
-                files[path.relative_to(folder).with_suffix("").as_posix()] += (path,)
+                files[as_text(path.relative_to(folder).with_suffix("").as_posix())] += (path,)
         if not files:
             kinds = ", ".join(sorted(SUFFIXES))
             raise DecodedAudioMissing(f"The folder {folder} holds no audio files; looked for {kinds}.")
@@ -110,9 +107,16 @@ class DecodedAudio:
         sizes = tuple(f"{path} {path.stat().st_size}" for paths in self.files.values() for path in paths)
         return fingerprint(self.name, adapter=__file__, parts=sizes)
 
-    def bind(self, clip: str) -> Codec:
-        """The codec of one clip. Raises DecodedAudioMissing where it has no file, or two, or one that is not audio."""
-        path, start_s, end_s = self._find(clip)
+    def bind(
+        self, clip: str, stretch_s: tuple[float, float | None] | None = None, *, exact: bool = False
+    ) -> BoundAudio:
+        """The codec of one clip. `stretch_s`: where in its file the clip begins, and how long it is, in seconds; its
+        name says so to the millisecond alone. `exact`: only the file of its relative path is its own. Raises
+        DecodedAudioMissing where it has no file, or two, or one that is not audio."""
+        path, start_s, end_s = self._find(clip, self.exact or exact)
+        if stretch_s is not None and (start_s, end_s) != (0.0, None):
+            start_s, seconds = stretch_s
+            end_s = None if seconds is None else start_s + seconds
         spec = self._spec(_sample_rate(path))
         parts = (sha256_of(path), f"{start_s}-{end_s}")
         return BoundAudio(spec, fingerprint(self.name, adapter=__file__, parts=parts), path, start_s, end_s)
@@ -131,29 +135,30 @@ class DecodedAudio:
             notes="Decoded by another program; the bitrate is stated, not counted.",
         )
 
-    def _find(self, clip: str) -> tuple[Path, float, float | None]:
+    def _find(self, clip: str, exact: bool) -> tuple[Path, float, float | None]:
         """File of a clip and the stretch of it, in seconds."""
         cut = _STRETCH.fullmatch(clip)
         if cut is None:
-            return self._file(_without_suffix(clip), clip), 0.0, None
+            return self._file(without_suffix(clip), clip, exact), 0.0, None
         whole, start, end = cut.groups()
-        stretch = f"{_without_suffix(whole)}#{start}-{end}"
-        if self._matches(stretch):
-            return self._file(stretch, clip), 0.0, None
-        return self._file(_without_suffix(whole), clip), float(start), float(end)
+        stretch = f"{without_suffix(whole)}#{start}-{end or ''}"
+        if self._matches(stretch, exact):
+            return self._file(stretch, clip, exact), 0.0, None
+        return self._file(without_suffix(whole), clip, exact), float(start), None if end is None else float(end)
 
-    def _matches(self, key: str) -> tuple[Path, ...]:
-        exact = self.files.get(key, ())
-        if self.exact:
-            return exact
+    def _matches(self, key: str, exact: bool) -> tuple[Path, ...]:
+        own = self.files.get(key, ())
+        if exact:
+            return own
         bare = PurePosixPath(key).name
-        return exact or tuple(p for name, ps in self.files.items() if PurePosixPath(name).name == bare for p in ps)
+        return own or tuple(p for name, ps in self.files.items() if PurePosixPath(name).name == bare for p in ps)
 
-    def _file(self, key: str, clip: str) -> Path:
-        matches = list(self._matches(key))
+    def _file(self, key: str, clip: str, exact: bool) -> Path:
+        matches = list(self._matches(key, exact))
         if not matches:
             raise DecodedAudioMissing(
                 f"{self.place or self.name} holds no file for the clip {clip}: looked for {key}.*"
+                + (" (its bare name is that of another clip as well)" if exact and not self.exact else "")
             )
         if len(matches) > 1:
             found = ", ".join(str(path) for path in matches[:3])
@@ -161,7 +166,8 @@ class DecodedAudio:
         return matches[0]
 
 
-def _without_suffix(clip: str) -> str:
+def without_suffix(clip: str) -> str:
+    """A clip's name as decoded files are looked for."""
     return str(PurePosixPath(clip).with_suffix(""))
 
 

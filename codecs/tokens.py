@@ -7,14 +7,18 @@
     side.NAME               [B, ...] float32
 
 Metadata (strings): `format` (codeczoo-tokens), `version`, `codec`, `codec_fingerprint`, `sample_rate` (Hz), `length`
-(samples), `codebook` (fingerprint of the codebooks), and `clip` and `clip_sha256`, empty where they are not known.
+(samples), `codebook` (fingerprint of the codebooks), `clip` and `clip_sha256`, empty where they are not known, and
+`checksum`, of all the others and the tensors: a code that was damaged into another one is still a code. Files of before
+there was one are read as they are.
 
 Tokens mean nothing to another codec, nor to another version of the same: `load` refuses both.
 """
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,7 +50,8 @@ class TokenFile:
 
 
 def save(path: Path, encoded: Encoded, codec: Codec, *, clip: str = "", clip_sha256: str = "") -> None:
-    """Write a token file in one step: at any instant there is the old file, or the new one, whole."""
+    """Write a token file in one step: at any instant there is the old file, or the new one, whole. Raises OSError."""
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     if not encoded.codes and encoded.payload is None:
@@ -66,12 +71,15 @@ def save(path: Path, encoded: Encoded, codec: Codec, *, clip: str = "", clip_sha
         "clip_sha256": clip_sha256,
     }
     arrays = _arrays(encoded, codec.spec.codebook_sizes)
+    metadata["checksum"] = _checksum(metadata, arrays)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False) as file:
         part = Path(file.name)
     try:
         save_file(arrays, part, metadata)
         part.replace(path)
+    except SafetensorError as error:
+        raise OSError(f"{path} cannot be written: {error}") from error
     finally:
         part.unlink(missing_ok=True)
 
@@ -100,6 +108,8 @@ def read(path: Path) -> TokenFile:
         raise InvalidTokens(f"{path} is a safetensors file, but not of tokens: its format is not {FORMAT}.")
     if metadata.get("version") != VERSION:
         raise InvalidTokens(f"{path} is of version {metadata.get('version')!r}; this program reads version {VERSION}.")
+    if "checksum" in metadata and metadata["checksum"] != _checksum(metadata, arrays):
+        raise InvalidTokens(f"{path} is damaged: its content is not what its checksum says. Encode the audio again.")
     missing = [key for key in _REQUIRED if key not in metadata]
     if missing:
         raise InvalidTokens(f"{path} lacks {', '.join(missing)} in its metadata.")
@@ -137,6 +147,16 @@ def _open(path: Path) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
             return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise InvalidTokens(f"{path} is not a token file, or damaged: {error}.") from error
+
+
+def _checksum(metadata: Mapping[str, str], arrays: Mapping[str, NDArray[Any]]) -> str:
+    digest = hashlib.sha256()
+    for key in sorted(metadata.keys() - {"checksum"}):
+        digest.update(f"{key}={metadata[key]}\n".encode())
+    for name in sorted(arrays):
+        digest.update(f"{name} {arrays[name].dtype.str} {arrays[name].shape}\n".encode())
+        digest.update(arrays[name].tobytes())
+    return digest.hexdigest()
 
 
 def _count(path: Path, metadata: dict[str, str], key: str) -> int:

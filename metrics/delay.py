@@ -1,8 +1,9 @@
 """Delay of an estimate behind its reference, by cross-correlation.
 
 Positive: the estimate comes later. Only the loudest stretch of at most 60 s is looked at, so that a long file costs no
-more than a minute. The lag is the one of the largest correlation (sign kept: an estimate of inverted polarity is not
-taken for a delayed one); the correlation given with it is the coefficient of the two overlapping parts.
+more than a minute. The lag is the one of the largest correlation of either sign: an estimate of inverted polarity is
+not taken for one that is late by half a pitch period. The correlation given with it is the coefficient of the two
+overlapping parts, negative where polarity is inverted.
 
 Source: C. Knapp and G. Carter, IEEE TASSP 24(4), 1976 (the unweighted correlator), computed by FFT.
 """
@@ -64,7 +65,7 @@ def estimate_delay(reference: Signal, estimate: Signal, sample_rate_hz: int, max
     spectra = [np.asarray(rfft(part, size)) for part in pair]
     correlation = np.asarray(irfft(np.conj(spectra[0]) * spectra[1], size))
     lags = np.arange(-reach, reach + 1)
-    lag = int(lags[np.argmax(correlation[lags])])
+    lag = int(lags[np.argmax(np.abs(correlation[lags]))])
     ahead, behind = (first[: len(first) - lag], second[lag:]) if lag >= 0 else (first[-lag:], second[:lag])
     scale = float(np.sqrt(np.dot(ahead, ahead) * np.dot(behind, behind)))
     return Delay(lag, float(np.dot(ahead, behind)) / scale if scale > 0 else 0.0)

@@ -74,9 +74,9 @@ def run(options: argparse.Namespace) -> int:
     from codeczoo.benchmarks import comparison, records
     from codeczoo.benchmarks.errors import BenchmarkError
 
-    paths = [options.records, *options.also]
-    merged = list(records.merge(record for path in paths for record in records.load(path)).values())
+    merged = records.load_runs([options.records, *options.also])
     names = _named(options.codecs, merged)
+    _warn_of_versions(names, merged)
     points = {record["codec"] for record in merged}
     chosen = {"group_by": options.group_by, "metrics": options.metrics}
     if all(name in points for name in names):
@@ -92,6 +92,24 @@ def run(options: argparse.Namespace) -> int:
         f"Compare operating points with operating points, or two families with each other; got {', '.join(names)}. "
         "A point of a family beside another codec needs its rate, as in opus@12kbps."
     )
+
+
+def _warn_of_versions(names: list[str], merged: list[Record]) -> None:
+    """Say which operating points were measured by several versions, as the notes of a report do."""
+    import logging
+
+    from codeczoo.benchmarks.report.summary import versions
+    from codeczoo.benchmarks.statistics.families import family_of
+
+    own: dict[str, list[Record]] = {}
+    for record in merged:
+        if record["codec"] in names or family_of(record["codec"]) in names:
+            own.setdefault(record["codec"], []).append(record)
+    for codec, members in own.items():
+        if (count := versions(members)) > 1:
+            logging.getLogger(__name__).warning(
+                "%s mixes records of %d versions of the codec or its weights.", codec, count
+            )
 
 
 def _named(patterns: list[str], merged: list[Record]) -> list[str]:
@@ -160,6 +178,7 @@ def _plain(each: PointComparison | FamilyComparison | Ranking | str) -> dict[str
             "not_told_apart": groups,
             "n_clips": each.n_clips,
             "n_clusters": each.n_clusters,
+            "left_out": each.left_out,
         }
     plain = {**dataclasses.asdict(each), "metric": each.metric.name}
     return {

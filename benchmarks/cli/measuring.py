@@ -56,6 +56,11 @@ def _in_words(summary: Summary, request: Request) -> str:
         f"{summary.pairs} (codec, clip) pairs in {summary.seconds:.1f} s: {summary.measured} measured now, "
         f"{summary.known} known from earlier; records in {request.out / records.RECORDS_FILE}."
     ]
+    if summary.replaced:
+        lines.append(
+            f"{summary.replaced} pairs were measured before, of other audio of that name or by another version of the "
+            "codec: those records count no longer."
+        )
     for word, counts in (("failed", summary.failed), ("undefined", summary.undefined)):
         if counts:
             parts = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))

@@ -104,8 +104,7 @@ def run(options: argparse.Namespace) -> int:
     for rates in (options.at, options.at_tokens):
         if rates:
             check_rates(rates)
-    loaded = [records.load(run) for run in options.runs]
-    merged = list(records.merge(record for own in loaded for record in own).values())
+    merged = records.load_runs(options.runs)
     if options.codecs:
         merged = [r for r in merged if any(fnmatch.fnmatch(r["codec"], pattern) for pattern in options.codecs)]
         if not merged:
@@ -133,7 +132,7 @@ def run(options: argparse.Namespace) -> int:
     for path in written:
         print(path)
     if options.html:
-        _write_page(numbers, loaded, out, options)
+        _write_page(numbers, [records.load(run) for run in options.runs], out, options)
     return 0
 
 

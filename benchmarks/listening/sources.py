@@ -20,6 +20,7 @@ from codeczoo.benchmarks.clip import Clip, Corpus
 from codeczoo.benchmarks.coding import StepFailed, code
 from codeczoo.benchmarks.errors import InvalidClip, InvalidListeningTest
 from codeczoo.benchmarks.failures import describe
+from codeczoo.benchmarks.measuring import alike_in_name, bind
 from codeczoo.benchmarks.page.sources import NotHeard, Reference, RunAudio
 from codeczoo.benchmarks.records import CODING_STEPS, Record
 from codeczoo.benchmarks.request import Point
@@ -91,13 +92,20 @@ class Fresh:
         wanted = set(clips)
         by_name = {clip.name: clip for clip in self.of if clip.name in wanted}
         found = {name: self._reference(by_name[name]) for name in clips}
+        alike: frozenset[str] | None = None
         for point in self.points:
             loaded = point.load()
+            if isinstance(loaded, DecodedAudio) and alike is None:
+                alike = alike_in_name(self.of)
             for name, heard in found.items():
                 if isinstance(heard, str):
                     continue
                 try:
-                    codec = loaded.bind(name) if isinstance(loaded, DecodedAudio) else loaded
+                    codec = (
+                        bind(loaded, by_name[name], alike or frozenset())
+                        if isinstance(loaded, DecodedAudio)
+                        else loaded
+                    )
                     heard.estimates[point.name] = self._estimate(codec, heard)
                 except StepFailed as failure:
                     found[name] = f"{point.name} could not {failure.step} it: {describe(failure.cause)}"
@@ -109,8 +117,9 @@ class Fresh:
         try:
             if extent(clip)[1] > protocol.LONG_S:
                 return f"it is longer than {protocol.LONG_S:g} s; cut the corpus with --segment-s"
-            signal, rate = protocol.read_reference(clip, self.spool)
-            return Heard(content_sha256(clip), np.asarray(signal[:]), rate)
+            sha256 = content_sha256(clip)
+            signal, rate = protocol.read_reference(clip, self.spool, sha256)
+            return Heard(sha256, np.asarray(signal[:]), rate)
         except InvalidClip as error:
             return str(error)
 

@@ -28,6 +28,7 @@ from codeczoo.benchmarks.coding import Coded, StepFailed, code
 from codeczoo.benchmarks.errors import USER_ERRORS, InvalidClip
 from codeczoo.benchmarks.failures import describe
 from codeczoo.benchmarks.gate import tolerance
+from codeczoo.benchmarks.measuring import bind
 from codeczoo.benchmarks.records import CODING_STEPS, Key, Record, key_of
 from codeczoo.benchmarks.request import Loaded
 from codeczoo.benchmarks.run_folder import RunFolder
@@ -120,7 +121,7 @@ class RunAudio:
                 raise NotHeard("the clip's file has changed since it was measured")
             if extent(clip)[1] > protocol.LONG_S:
                 raise NotHeard(f"the clip is longer than {protocol.LONG_S:g} s")
-            signal, sample_rate_hz = protocol.read_reference(clip, self.spool)
+            signal, sample_rate_hz = protocol.read_reference(clip, self.spool, record["clip_sha256"])
         except InvalidClip as error:
             raise NotHeard(str(error)) from error
         return Reference(clip, np.asarray(signal[:]), sample_rate_hz)
@@ -132,7 +133,7 @@ class RunAudio:
         if failed is not None:
             raise NotHeard(f"{failed} failed when it was measured: {failures[failed]}")
         try:
-            codec = self._codec(record)
+            codec = self._codec(record, reference.clip)
             same = codec.fingerprint == record["codec_fingerprint"]
             known = self._kept_tokens(record, codec) if same else None
             coded = code(codec, reference.audio, reference.sample_rate_hz, self.device, self.spool, known)
@@ -145,12 +146,12 @@ class RunAudio:
         at_rate = resampling.resample(estimate, codec.spec.decoded_sample_rate, reference.sample_rate_hz)
         return Version(_of_length(at_rate, len(reference.audio)), _how(codec, known, same), checked)
 
-    def _codec(self, record: Record) -> Codec:
+    def _codec(self, record: Record, clip: Clip) -> Codec:
         name = record["codec"]
         if self._loaded is None or self._loaded[0] != name:
             self._loaded = (name, self.owners[key_of(record)].load(name))
         loaded = self._loaded[1]
-        return loaded.bind(record["clip"]) if isinstance(loaded, DecodedAudio) else loaded
+        return bind(loaded, clip, frozenset()) if isinstance(loaded, DecodedAudio) else loaded
 
     def _kept_tokens(self, record: Record, codec: Codec) -> Encoded | None:
         folder = self.owners[key_of(record)].folder

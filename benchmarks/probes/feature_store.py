@@ -32,7 +32,9 @@ class FeatureStore:
         self.identity = identity
         self._width = 0
         self._start = 0
+        self._count = 0
         self._at: dict[bytes, int] = {}
+        """Place of each clip's entry in the file. Clips of one content share one."""
         if self.path.is_file():
             self._open()
 
@@ -53,12 +55,14 @@ class FeatureStore:
             for index in range(count):
                 file.seek(self._start + index * size)
                 self._at[file.read(_KEY_BYTES)] = index
+            self._count = count
 
     def __contains__(self, sha256: str) -> bool:
         return bytes.fromhex(sha256) in self._at
 
     def add(self, sha256: str, feature: Vectors) -> None:
-        """Append the feature `[D]` of a clip; it outlives a kill of this process when this returns."""
+        """Append the feature `[D]` of a clip, unless one of its content is there; it outlives a kill of this process
+        when this returns."""
         if not np.isfinite(feature).all():
             raise ValueError("a feature is not finite")
         if not self._width:
@@ -66,6 +70,8 @@ class FeatureStore:
             head = json.dumps({"identity": self.identity, "width": len(feature)}) + "\n"
             write_atomically(self.path, head)
             self._width, self._start = len(feature), len(head.encode())
+        if sha256 in self:
+            return
         if feature.shape != (self._width,):
             raise ValueError(f"a feature of {feature.shape} among features of ({self._width},)")
         entry = bytes.fromhex(sha256) + feature.astype("<f4").tobytes()
@@ -75,7 +81,8 @@ class FeatureStore:
                 raise InvalidRun(f"{self.path} took only a part of a feature; is the disk full?")
         finally:
             os.close(descriptor)
-        self._at[bytes.fromhex(sha256)] = len(self._at)
+        self._at[bytes.fromhex(sha256)] = self._count
+        self._count += 1
 
     def read(self, hashes: Sequence[str]) -> Vectors:
         """The features of clips, `[clips, D]`; all of them must be there."""

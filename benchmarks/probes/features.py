@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from codeczoo.benchmarks import protocol
-from codeczoo.benchmarks.audio import content_sha256
+from codeczoo.benchmarks.audio import check_unchanged, content_sha256
 from codeczoo.benchmarks.clip import Clip
 from codeczoo.benchmarks.errors import InvalidClip
 from codeczoo.benchmarks.failures import describe, without_folders
@@ -146,7 +146,7 @@ def of_baseline(
     todo = [clip for clip in clips if sha256[clip.name] not in store]
     progress(baseline, len(clips) - len(todo))
     failed: dict[str, str] = {}
-    jobs = (delayed(_baseline)(clip, baseline, pooling) for clip in todo)
+    jobs = (delayed(_baseline)(clip, sha256[clip.name], baseline, pooling) for clip in todo)
     made: Any = Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch="3*n_jobs")(jobs)
     for name, feature in made:
         if isinstance(feature, str):
@@ -157,9 +157,11 @@ def of_baseline(
     return _features(baseline, store, task, sha256, failed)
 
 
-def _baseline(clip: Clip, baseline: str, pooling: str) -> tuple[str, Vectors | str]:
+def _baseline(clip: Clip, sha256: str, baseline: str, pooling: str) -> tuple[str, Vectors | str]:
     try:
-        return clip.name, spectral.feature(clip, baseline, pooling)
+        feature = spectral.feature(clip, baseline, pooling)
+        check_unchanged(clip, sha256)
+        return clip.name, feature
     except InvalidClip as error:
         return clip.name, describe(error)
 

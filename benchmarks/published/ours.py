@@ -121,6 +121,12 @@ def _summarised(members: Sequence[Record], dataset: str, names: Sequence[str], o
         return
     (group,) = summarise(one, "corpus", wanted).groups
     for row in (*((group.reference,) if group.reference else ()), *group.rows):
+        ours.notes += [
+            f"{name} of {row.codec} on {dataset} was computed under several identities "
+            f"({', '.join(sorted(row.cells[name].identities))}): there is no mean of them, and none is shown."
+            for name in wanted
+            if name in row.cells and len(row.cells[name].identities) > 1
+        ]
         ours.measured += [
             made for name in wanted if (made := _of_cell(row, row.cells.get(name), dataset, name)) is not None
         ]

@@ -32,7 +32,7 @@ def named(codecs: Sequence[str]) -> str:
 
 def section_notes(group: Group, shown: Sequence[Metric]) -> tuple[str, ...]:
     """Every caveat of one group, the gravest first."""
-    notes = [*_other_clips(group), *_mixed_versions(group), *few_clips(group)]
+    notes = [*_other_clips(group), *_mixed_versions(group), *few_clips(group), *_twins(group)]
     for fact in shown:
         notes += _other_identities(group, fact)
     notes += _losses(group, shown)
@@ -76,12 +76,22 @@ def _other_clips(group: Group) -> list[str]:
     return notes
 
 
+def _twins(group: Group) -> list[str]:
+    clips = len(group.common_clips)
+    contents = len({sha256 or (corpus, name) for corpus, name, sha256 in group.common_clips})
+    if clips == contents:
+        return []
+    return [
+        f"Of the {clips} clips {contents} are different audio: clips of one content each count in means, and where "
+        "their speakers are not known as one draw in intervals and tests."
+    ]
+
+
 def _mixed_versions(group: Group) -> list[str]:
-    # Audio that another program decoded has a version of its own a clip: the content of its file.
     return [
         f"{code(row.codec)} mixes records of {row.fingerprints} versions of the codec or its weights."
         for row in group.rows
-        if row.fingerprints > 1 and row.bitrate.kind in ("packed", "payload")
+        if row.fingerprints > 1
     ]
 
 

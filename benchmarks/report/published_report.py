@@ -21,8 +21,7 @@ from . import published_table, writers
 def gather(table: PaperTable, runs: Sequence[Path], jobs: int = 1) -> Ours:
     """What runs hold of a table. Raises InvalidRun where one of them is none that this table can be read from."""
     ours = Ours(identities=measured_here.known_identities(run for run in runs if run.suffix != ".json"))
-    found = [record for run in runs if _has_records(run) for record in records.load(run)]
-    merged = list(records.merge(found).values())
+    merged = records.load_runs([run for run in runs if _has_records(run)])
     scores = [name for row in table.rows if quantity(row).kind == "score" for name in quantity(row).ours]
     if merged and scores:
         measured_here.of_records(merged, table.sets, tuple(dict.fromkeys(scores)), ours)

@@ -2,7 +2,8 @@
 
 Groups are the values of one field of the records (`corpus`, `domain` or `dataset`). Every clip of a row is, for every
 metric that was asked of the codec, scored, undefined, failed, or missing (not asked of this clip). A clip that could
-not be read, encoded or decoded failed every metric. Two means may be compared only if they are over the same clips
+not be read, encoded or decoded failed every metric, and so did all clips of a row that were measured under different
+definitions of it: no mean is made of those. Two means may be compared only if they are over the same clips
 under the same metric identity: `Group.comparable` says which codecs those are, and `Group.ties` which of these cannot
 be told apart with these clips.
 """
@@ -79,7 +80,7 @@ class Row:
     tokens_per_second: float | None
     n_codebooks: int | None
     fingerprints: int
-    """Different codec fingerprints among the records: more than one means versions were mixed."""
+    """`versions` of the records: more than one means that they were mixed."""
     cells: Mapping[str, Cell]
 
 
@@ -196,11 +197,27 @@ def summarise(
     if metrics is not None and (absent := [name for name in metrics if name not in asked]):
         raise BenchmarkError(f"No record scores {', '.join(absent)}; the records score: {', '.join(ordered(asked))}.")
     found = known_facts(names, facts)
+    check_ranges(records, tuple(found[name] for name in names))
     groups = tuple(
         _group(name, codecs, {codec: asked_of[name, codec] for codec in codecs}, names, resamples)
         for name, codecs in sorted(by_group.items())
     )
     return Summary(grouping, groups, tuple(found[name] for name in names))
+
+
+def check_ranges(records: Sequence[Record], facts: Sequence[Metric]) -> None:
+    """Raise InvalidRun where a score is one that its metric cannot give: the records were edited or damaged."""
+    for fact in facts:
+        low, high = fact.value_range
+        if low == -math.inf and high == math.inf:
+            continue
+        for record in records:
+            value = record.get("scores", {}).get(fact.name)
+            if value is not None and math.isfinite(value) and not low <= value <= high:
+                raise InvalidRun(
+                    f"The record of {record['codec']} and {record['clip']} says that {fact.name} is {value}, which "
+                    f"lies outside of {low:g} to {high:g}: the records were edited or damaged. Measure the clip again."
+                )
 
 
 def _group(
@@ -220,6 +237,14 @@ def _group(
     sets = Counter(row.clips for row in rows)
     common = max(sets, key=lambda clips: (sets[clips], len(clips), sorted(clips)))
     return Group(name, tuple(rows), _reference(by_codec.values(), names, common, resamples), common)
+
+
+def versions(records: Sequence[Record]) -> int:
+    """Different codec fingerprints among the records of one codec, at least 1. Those of clips that were not coded say
+    nothing: what could not be read or loaded has none, and of audio that another program decoded each file has its
+    own."""
+    coded = [record for record in records if {"packed", "payload"} & (record.get("bits") or {}).keys()]
+    return max(1, len({record.get("codec_fingerprint") for record in coded}))
 
 
 def with_intervals(rows: Sequence[Row], resamples: int) -> list[Row]:
@@ -255,7 +280,7 @@ def _row(
         bitrate=bitrate.measure(records),
         tokens_per_second=facts.get("tokens_per_second"),
         n_codebooks=facts.get("n_codebooks") or None,
-        fingerprints=len({record.get("codec_fingerprint") for record in records}),
+        fingerprints=versions(records),
         cells=_cells(names, records, keys, known),
     )
 
@@ -288,11 +313,16 @@ def _cells(
             scored = frozenset(keys[place] for place in places)
             own = tuple(clusters[place] for place in places)
         losses = _losses(name, [records[place] for place in np.flatnonzero(~is_scored[:, column]).tolist()])
+        definitions = frozenset(under[each].get(name, "") for each in set(which[places].tolist()))
+        if len(definitions) > 1:
+            # A mean over numbers of two definitions is of neither, and none is printed.
+            losses.failed[_mixed(definitions)] += len(places)
+            values, scored, own = values[:0], frozenset[ClipKey](), ()
         found[name] = Cell(
             mean=math.fsum(values.tolist()) / len(values) if len(values) else None,
             interval=None,
             scored=known.setdefault(scored, scored),
-            identities=frozenset(under[each].get(name, "") for each in set(which[places].tolist())),
+            identities=definitions,
             undefined=losses.undefined,
             failed=losses.failed,
             missing=losses.missing,
@@ -300,6 +330,11 @@ def _cells(
             clusters=own,
         )
     return found
+
+
+def _mixed(definitions: Iterable[str]) -> str:
+    named = " and ".join(sorted(each or "an unknown one" for each in definitions))
+    return f"measured under different definitions ({named}); measure it again with one version"
 
 
 @dataclass
@@ -344,9 +379,11 @@ def _reference(
             continue
         known = own.get(key)
         if known is None:
-            known = own[key] = {**record, "scores": {}, "undefined": {}, "failed": {}}
+            known = own[key] = {**record, "scores": {}, "undefined": {}, "failed": {}, "identities": {}}
         for name, value in record["reference_scores"].items():
-            known["scores"].setdefault(name, value)
+            if name not in known["scores"]:
+                known["scores"][name] = value
+                known["identities"][name] = record.get("identities", {}).get(name, "")
     keys = sorted(own)
     members = [own[key] for key in keys]
     cells = {name: cell for name, cell in _cells(names, members, keys, {}).items() if cell.n}

@@ -18,11 +18,13 @@ def clip_key(record: Record) -> ClipKey:
 
 def cluster(record: Record) -> Hashable:
     """What a clip was drawn with: its speaker; where that is not known its passage, if it is a piece of one; else it
-    was drawn by itself."""
+    was drawn by itself, but for clips of one content, which are one draw under several names."""
     if record.get("speaker") is not None:
         return record.get("dataset"), record["speaker"]
     piece = record.get("piece")
-    return clip_key(record) if piece is None else (record.get("corpus", ""), piece["passage"])
+    if piece is not None:
+        return record.get("corpus", ""), piece["passage"]
+    return ("", "", record["clip_sha256"]) if record.get("clip_sha256") else clip_key(record)
 
 
 def score(record: Record, metric: str) -> float | None:

@@ -53,6 +53,33 @@ def test_no_difference_in_one_sentence(made, pair_of):
     assert "have the same mean on 40 clips" in same.sentence()
 
 
+def test_clips_that_are_left_out_are_counted(made, pair_of):
+    """A codec that fails on hard clips must not look as if it had been tried on all."""
+    records = pair_of()
+    for record in records:
+        if record["codec"] == "a@1kbps" and record["clip"] < "05":
+            record["scores"], record["failed"] = {}, {"decode": "out of memory"}
+    (found,) = compare_points(records, "b@2kbps", "a@1kbps", facts=made.facts)
+    assert (found.n_clips, found.left_out) == (35, 5)
+    assert "on 35 clips of 18 speakers, without 5 on which not all have a value" in found.sentence()
+    third = [{**record, "codec": "c@3kbps"} for record in records if record["codec"] == "b@2kbps"]
+    (ranking,) = rank([*records, *third], ["a@1kbps", "b@2kbps", "c@3kbps"], facts=made.facts)
+    assert "on 35 clips of 18 speakers, without 5 on which not all have a value: " in ranking.sentence()
+    of = {"a@1kbps": "f@1kbps", "b@2kbps": "f@2kbps", "c@3kbps": "g@1kbps"}
+    named = [{**record, "codec": of[record["codec"]]} for record in [*records, *third]]
+    second = [
+        {**record, "codec": "g@2kbps", "bits": {"packed": 2 * record["bits"]["packed"]}}
+        for record in named
+        if record["codec"] == "g@1kbps"
+    ]
+    for record in named:
+        if record["codec"] == "f@2kbps":
+            record["bits"] = {"packed": 2 * record["bits"]["packed"]}
+    (families,) = compare_families([*named, *second], "f", "g", facts=made.facts)
+    assert families.left_out == 5
+    assert families.sentence().endswith("on 35 clips of 18 speakers, without 5 on which not all have a value.")
+
+
 def test_metrics_are_corrected_for_their_number(made):
     rng = np.random.default_rng(1)
     names = list(made.facts)

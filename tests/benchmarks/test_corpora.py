@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,6 +38,20 @@ def test_a_folder_is_listed_in_the_order_of_parts(tmp_path: Path) -> None:
     assert len(corpus) == 6
     assert corpus.name == tmp_path.name
     assert [clip.path for clip in corpus] == [tmp_path / name for name in names_of(corpus)]
+
+
+def test_a_name_that_is_not_utf_8_can_be_written(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"lat\xe9in.wav")
+    try:
+        soundfile.write(tmp_path / "a.wav", np.zeros(10), 8_000)
+        (tmp_path / "a.wav").rename(path)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    for corpus in (corpora.folder(tmp_path), corpora.matching(str(tmp_path / "*.wav")), corpora.single(path)):
+        (clip,) = corpus
+        assert clip.name == r"lat\xe9in.wav"
+        assert clip.path == path
+        assert audio.read_clip(clip).audio.shape == (10,)
 
 
 def test_listing_does_not_open_audio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

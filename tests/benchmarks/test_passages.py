@@ -258,7 +258,7 @@ def test_a_file_that_has_shrunk_since_costs_its_pieces(write: Callable[..., Clip
 def test_a_long_piece_is_read_in_blocks(write: Callable[..., Clip], tmp_path: Path) -> None:
     clips = [write("a", 100.0), write("b", 100.0)]
     piece = list(passages(corpus_of(clips), (50, 150)))[-1]
-    signal, rate = protocol.read_reference(piece, tmp_path / "spool")
+    signal, rate = protocol.read_reference(piece, tmp_path / "spool", audio.content_sha256(piece))
     assert rate == RATE
     assert isinstance(signal, DiskSignal)
     np.testing.assert_array_equal(signal[:], audio.clip_samples(piece)[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,12 +18,13 @@ import pytest
 import soundfile
 
 from codeczoo import codecs
-from codeczoo.benchmarks import records, runner
+from codeczoo.benchmarks import corpora, records, runner
 from codeczoo.benchmarks.clip import Clip
 from codeczoo.benchmarks.errors import BenchmarkError, InvalidRun
 from codeczoo.benchmarks.records import Record
 from codeczoo.benchmarks.request import Point, Request
 from codeczoo.codecs import Codec, Encoded, Spec, tokens
+from codeczoo.codecs.decoded import DecodedAudio
 
 RequestOf = Callable[..., Request]
 
@@ -232,6 +234,39 @@ def test_samples_beyond_full_scale_are_counted_not_clipped(request_of: RequestOf
     (one,) = lines(request)
     assert one["clipped"] == {"input": int(np.sum(np.abs(tone.astype(np.float32)) > 1)), "output": 0}
     assert one["scores"]["si_sdr"] < 30, "the 16-bit codec saturates, and the score says so"
+
+
+def test_a_name_that_is_not_utf_8_costs_no_run(request_of: RequestOf, tmp_path: Path) -> None:
+    path = tmp_path / "clips" / os.fsdecode(b"lat\xe9in.wav")
+    path.parent.mkdir()
+    tone = (0.3 * np.sin(np.arange(8_000))).astype(np.float32)
+    try:
+        with path.open("wb") as file:
+            soundfile.write(file, tone, 8_000, format="WAV")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    request = request_of(list(corpora.folder(path.parent)), ["opus@12kbps"], ["si_sdr_aligned"])
+    assert runner.run(request).exit_status == 0
+    (found,) = records.load(request.out)
+    assert found["clip"] == r"lat\xe9in.wav"
+    assert runner.run(request).known == 1
+
+
+def test_a_decoded_file_is_never_of_two_clips(request_of: RequestOf, demo_clips: list[Clip], tmp_path: Path) -> None:
+    """Two clips of one bare name were both scored against the one file that has it."""
+    (tmp_path / "out").mkdir()
+    shutil.copy(demo_clips[0].path, tmp_path / "out" / "twin.wav")
+    shutil.copy(demo_clips[0].path, tmp_path / "out" / "alone.wav")
+    clips = [replace(demo_clips[0], name=name) for name in ("p/twin.wav", "x/alone.wav")]
+    twin = replace(demo_clips[1], name="q/twin.wav")
+    point = Point("decoded:out", lambda: DecodedAudio.from_folder(tmp_path / "out", 6.0))
+    request = request_of([*clips, twin], [point], ["stoi"])
+    runner.run(request)
+    found = {one["clip"]: one for one in records.load(request.out)}
+    assert found["x/alone.wav"]["scores"]["stoi"] == pytest.approx(1)
+    for name in ("p/twin.wav", "q/twin.wav"):
+        assert found[name]["scores"] == {}
+        assert "its bare name is that of another clip as well" in found[name]["failed"]["load"]
 
 
 def test_a_codec_that_cannot_be_loaded_fails_its_own_records_only(

@@ -75,8 +75,56 @@ def test_a_stretch_has_its_own_file_or_is_cut_from_the_whole(tmp_path: Path) -> 
     np.testing.assert_array_equal(cut.decode(request)[0, 0], ramp(32_000, -0.4)[8_000:20_000])
     assert own.decode(request).shape[2] == 77
     assert cut.fingerprint != codec.bind("a.flac").fingerprint
-    with pytest.raises(DecodedAudioMissing, match="no samples from 2 s on"):
+    with pytest.raises(DecodedAudioMissing, match="a stretch that starts at 2 s is not in it"):
         codec.bind("a.flac#2-3").decode(request)
+
+
+def test_a_stretch_to_the_end_is_not_the_whole_file(tmp_path: Path) -> None:
+    """`a.flac#0.5-` was read from the file's first second on."""
+    write(tmp_path / "a.wav", ramp(32_000, -0.4))
+    write(tmp_path / "b.wav", ramp(32_000))
+    write(tmp_path / "b#0.5-.wav", ramp(77))
+    codec = DecodedAudio.from_folder(tmp_path, 6)
+    cut, own = codec.bind("a.flac#0.5-"), codec.bind("b.flac#0.5-")
+    request = cut.encode(torch.zeros(1, 1, 5))
+    np.testing.assert_array_equal(cut.decode(request)[0, 0], ramp(32_000, -0.4)[8_000:])
+    assert own.decode(request).shape[2] == 77
+
+
+def test_a_stretch_begins_where_its_clip_does_not_where_its_name_is_rounded_to(tmp_path: Path) -> None:
+    write(tmp_path / "a.wav", ramp(32_000, -0.4))
+    codec = DecodedAudio.from_folder(tmp_path, 6)
+    for name, stretch_s in (("a.flac#0.1-0.2", (0.10045, 0.1)), ("a.flac#0.1-", (0.10045, None))):
+        cut = codec.bind(name, stretch_s)
+        decoded = cut.decode(cut.encode(torch.zeros(1, 1, 5)))[0, 0]
+        np.testing.assert_array_equal(decoded[:100], ramp(32_000, -0.4)[1607:1707])
+
+
+def test_a_stretch_of_mp3_is_what_decoding_the_whole_gives(tmp_path: Path) -> None:
+    """After a seek libsndfile gives damaged samples of MP3."""
+    noise = np.random.default_rng(0).normal(0, 0.1, 48_000).astype(np.float32)
+    soundfile.write(tmp_path / "a.mp3", noise, 16_000)
+    codec = DecodedAudio.from_folder(tmp_path, 6)
+    whole, cut = codec.bind("a.wav"), codec.bind("a.wav#1-2")
+    request = whole.encode(torch.zeros(1, 1, 5))
+    np.testing.assert_allclose(cut.decode(request)[0, 0], whole.decode(request)[0, 0, 16_000:32_000], rtol=0, atol=2e-6)
+
+
+def test_a_file_that_was_cut_short_is_refused(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.mp3", ramp(48_000), 16_000)
+    content = (tmp_path / "a.mp3").read_bytes()
+    (tmp_path / "a.mp3").write_bytes(content[: len(content) * 9 // 10])
+    bound = DecodedAudio.from_folder(tmp_path, 6).bind("a.wav")
+    with pytest.raises(DecodedAudioMissing, match="truncated"):
+        bound.decode(bound.encode(torch.zeros(1, 1, 5)))
+
+
+def test_exact_takes_no_file_by_its_bare_name(tmp_path: Path) -> None:
+    write(tmp_path / "twin.wav", ramp(10))
+    codec = DecodedAudio.from_folder(tmp_path, 6)
+    assert codec.bind("p/twin.wav").path == tmp_path / "twin.wav"
+    with pytest.raises(DecodedAudioMissing, match="its bare name is that of another clip as well"):
+        codec.bind("p/twin.wav", exact=True)
 
 
 def test_fingerprint_follows_the_content(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from codeczoo import codecs
@@ -152,6 +153,42 @@ def test_a_failing_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
         tokens.save(path, codec.encode(torch.zeros(1, 1, 7_000)), codec)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_code_that_was_damaged_into_another_is_found_out(tmp_path: Path) -> None:
+    codec = codecs.load("pcm:8")
+    path = tmp_path / "a.safetensors"
+    tokens.save(path, codec.encode(torch.zeros(1, 1, 100)), codec, clip="a.wav")
+    whole = path.read_bytes()
+    for place in (len(whole) - 1, whole.index(b"a.wav")):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1
+        path.write_bytes(damaged)
+        with pytest.raises(InvalidTokens, match="not what its checksum says"):
+            tokens.load(path, codec)
+    path.write_bytes(whole)
+    assert torch.equal(tokens.load(path, codec).codes[0], torch.full((1, 100), 128))
+
+
+def test_files_of_before_there_were_checksums_are_read(tmp_path: Path) -> None:
+    codec = codecs.load("pcm:8")
+    path = tmp_path / "a.safetensors"
+    tokens.save(path, codec.encode(torch.zeros(1, 1, 100)), codec)
+    with safe_open(path, framework="numpy") as file:
+        metadata = {key: value for key, value in file.metadata().items() if key != "checksum"}
+    save_file(load_file(path), path, metadata)
+    assert tokens.load(path, codec).length == 100
+
+
+def test_a_full_disk_is_an_error_of_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise SafetensorError("I/O error: File too large (os error 27)")
+
+    codec = codecs.load("pcm:8")
+    monkeypatch.setattr("safetensors.numpy.save_file", full)
+    with pytest.raises(OSError, match=r"a\.safetensors cannot be written: I/O error: File too large"):
+        tokens.save(tmp_path / "a.safetensors", codec.encode(torch.zeros(1, 1, 10)), codec)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_no_token_is_not_stored(tmp_path: Path) -> None:

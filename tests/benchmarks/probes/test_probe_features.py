@@ -68,6 +68,19 @@ def test_the_store_gives_back_what_it_was_given_and_survives_a_torn_entry(tmp_pa
     assert sha(1) not in FeatureStore(tmp_path, "codec@1", "another identity")
 
 
+def test_clips_of_one_content_shift_no_other_feature(tmp_path: Path) -> None:
+    kept = np.arange(8, dtype=np.float32).reshape(4, 2)
+    store = FeatureStore(tmp_path, "codec", "identity")
+    for number in (0, 1, 1, 2):
+        store.add(sha(number), kept[number])
+    assert np.array_equal(store.read([sha(0), sha(1), sha(2)]), kept[:3])
+    # A file in which an entry stands twice, as it was written before.
+    store.path.write_bytes(store.path.read_bytes() + bytes.fromhex(sha(0)) + kept[0].tobytes())
+    again = FeatureStore(tmp_path, "codec", "identity")
+    again.add(sha(3), kept[3])
+    assert np.array_equal(again.read([sha(number) for number in range(4)]), kept)
+
+
 def test_a_key_that_ends_in_zeros_is_found_again(tmp_path: Path) -> None:
     store = FeatureStore(tmp_path, "codec", "identity")
     store.add("ab" + "00" * 31, np.ones(2, np.float32))

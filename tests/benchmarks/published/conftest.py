@@ -48,8 +48,9 @@ def run_of(tmp_path: Path, made: SimpleNamespace) -> Write:
         with (folder / "records.jsonl").open("a", encoding="utf-8") as file:
             offset = 0.0
             for number in range(clips):
-                # Pairs about the mean, so that the mean of all is the very number that is given.
-                offset = -offset if number % 2 else rng.gauss(0, spread)
+                # Pairs about the mean, so that the mean of all is the very number that is given; none beyond what STOI
+                # can be.
+                offset = -offset if number % 2 else min(1.5 * spread, abs(rng.gauss(0, spread)))
                 scores = {metric: mean * (1 + offset) for metric, mean in means.items()}
                 speaker = f"s{number % (clips // 2 or 1)}"
                 own = {"identities": {metric: hash_of(metric) for metric in scores}, "speaker": speaker, **facts}

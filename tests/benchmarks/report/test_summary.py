@@ -110,6 +110,41 @@ def test_identities_split_what_may_be_compared(made):
     assert only(records, made).comparable("stoi") == {"a", "b"}
 
 
+def test_no_mean_is_made_of_two_definitions(made):
+    """A run that was resumed with another version of a metric, and not to its end: alike for every codec."""
+    records = [made.record(codec, clip, {"stoi": 0.5, "pesq_wb": 3.0}) for codec in "ab" for clip in "123"]
+    for record in records:
+        if record["clip"] == "1":
+            record["identities"] = {**record["identities"], "stoi": "ffffffff"}
+    group = only(records, made)
+    cell = group.rows[0].cells["stoi"]
+    assert (cell.mean, cell.n, cell.interval) == (None, 0, None)
+    ((reason, count),) = cell.failed.items()
+    assert reason.startswith("measured under different definitions (")
+    assert "ffffffff" in reason
+    assert count == 3
+    assert group.comparable("stoi") == frozenset()
+    assert group.rows[0].cells["pesq_wb"].mean == 3.0
+
+
+def test_what_could_not_be_read_is_of_no_version(made):
+    records = [made.record("a", clip, {"stoi": 0.5}) for clip in "12"]
+    broken = made.record("a", "3", bits={}, failed={"read": "InvalidClip: not audio"}, codec_fingerprint="")
+    assert only([*records, broken], made).rows[0].fingerprints == 1
+    records[0]["codec_fingerprint"] = "older"
+    assert only([*records, broken], made).rows[0].fingerprints == 2
+
+
+def test_reference_scores_of_two_definitions_have_no_mean(made):
+    records = [
+        made.record("a", "1", {"utmos": 3.0}, reference_scores={"utmos": 4.0}),
+        made.record("a", "2", {}, undefined={"utmos": "too short"}),
+        made.record("b", "1", {"utmos": 3.0}, reference_scores={"utmos": 4.0}, identities={"utmos": "ffffffff"}),
+        made.record("b", "2", {"utmos": 3.0}, reference_scores={"utmos": 4.0}, identities={"utmos": "ffffffff"}),
+    ]
+    assert only(records, made).reference is None
+
+
 def test_grouping(made):
     records = made.run(clips=3, families=("opus", "unicodec"))
     assert [group.name for group in summarise(records, facts=made.facts).groups] == ["music", "speech"]

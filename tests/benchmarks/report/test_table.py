@@ -246,3 +246,20 @@ def test_times_under_different_conditions_are_told_apart(made):
 )
 def test_bitrates_have_three_digits(kbps, text):
     assert columns.kbps_text(kbps) == text
+
+
+def test_clips_of_one_content_are_said_and_are_one_draw(made):
+    """Copies of a file made every interval narrower and every difference certain."""
+    values = (0.5, 0.6, 0.8)
+    once = [made.record("a", str(clip), {"stoi": value}, speaker=None) for clip, value in enumerate(values)]
+    copies = [
+        {**record, "clip": f"{record['clip']} copy {number}"}
+        for record in once
+        for number in range(4)
+    ]  # fmt: skip
+    alone, copied = (quality(found, made, intervals=True) for found in (once, [*once, *copies]))
+    row, again = (found.sections[0].rows[-1] for found in (alone, copied))
+    assert [cell.text for cell in row][:-1] == [cell.text for cell in again][:-1]
+    assert (row[-1].text, again[-1].text) == ("3", "15")
+    assert not any("different audio" in note for note in alone.sections[0].notes)
+    assert any("Of the 15 clips 3 are different audio" in note for note in copied.sections[0].notes)
