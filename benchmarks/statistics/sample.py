@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterable, Sequence
+from typing import NamedTuple
 
 from codeczoo.benchmarks.records import Record
 
 ClipKey = tuple[str, str, str]
 """(corpus, clip, SHA-256 of the clip)."""
+
+
+class Passage(NamedTuple):
+    """What pieces without a speaker were cut from."""
+
+    corpus: str
+    name: str
 
 
 def clip_key(record: Record) -> ClipKey:
@@ -22,7 +30,7 @@ def cluster(record: Record) -> Hashable:
     if record.get("speaker") is not None:
         return record.get("dataset"), record["speaker"]
     piece = record.get("piece")
-    return clip_key(record) if piece is None else (record.get("corpus", ""), piece["passage"])
+    return clip_key(record) if piece is None else Passage(record.get("corpus", ""), piece["passage"])
 
 
 def score(record: Record, metric: str) -> float | None:
