@@ -73,14 +73,8 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def _listed(names: Iterable[str]) -> str:
     # A name is not broken at its hyphens: it could not be copied.
-    return textwrap.fill(
-        ", ".join(names),
-        118,
-        initial_indent="  ",
-        subsequent_indent="  ",
-        break_on_hyphens=False,
-        break_long_words=False,
-    )
+    text = textwrap.fill(", ".join(names), 116, break_on_hyphens=False, break_long_words=False)
+    return textwrap.indent(text, "  ")
 
 
 def _add_data(group: argparse._ArgumentGroup) -> None:

@@ -62,7 +62,7 @@ def few_clips(group: Group) -> list[str]:
 
 
 def _independent(group: Group) -> int:
-    """Speakers of the clips that are scored, or the passages they were cut from; a clip without either counts as one."""
+    """Speakers of the scored clips, or the passages they were cut from; a clip without either counts as one."""
     cell = _fullest(group)
     return 0 if cell is None else len(set(cell.clusters))
 

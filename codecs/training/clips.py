@@ -87,7 +87,7 @@ def split(
         if not clips_of_it:
             advice = f"with a share of {validation:g} held out, none of the {len(clips)} clips is left for {side}"
             raise InvalidClips(
-                f"Split by {by}, {advice}; change the share (--hold-out of codeczoo train), or give clips to validate on "
+                f"Split by {by}, {advice}; change the share (codeczoo train --hold-out), or name clips to validate on "
                 "(--validation)."
             )
     return tuple(sides[0]), tuple(sides[1])
