@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from codeczoo import codecs, metrics
-from codeczoo.codecs import Codec
+from codeczoo.codecs import Codec, WeightsMissing
 from codeczoo.codecs.availability import why_not
 from codeczoo.codecs.decoded import DecodedAudio
 from codeczoo.metrics import weights
@@ -125,9 +125,16 @@ def usable(candidates: Sequence[Point]) -> tuple[tuple[Point, ...], tuple[tuple[
 
 
 def check_loading(candidates: Sequence[Point]) -> None:
-    """Raise WeightsMissing, WeightsCorrupt or MissingDependency if one of the points cannot be loaded."""
+    """Raise WeightsMissing, WeightsCorrupt or MissingDependency if one of the points cannot be loaded. Where weights of
+    several families are missing, one error names all."""
+    missing: list[WeightsMissing] = []
     for point in first_of_families(candidates):
-        point.load()
+        try:
+            point.load()
+        except WeightsMissing as error:
+            missing.append(error)
+    if missing:
+        raise missing[0] if len(missing) == 1 else WeightsMissing("\n".join(map(str, missing)))
 
 
 def check_metrics(names: Iterable[str]) -> tuple[str, ...]:

@@ -75,7 +75,12 @@ class RunFolder:
 
     def __enter__(self) -> Self:
         self.check(self.path)
-        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InvalidRun(
+                f"The run folder {self.path} cannot be made ({error.strerror}); name another one by --out."
+            ) from error
         self._lock.acquire()
         try:
             self._open()

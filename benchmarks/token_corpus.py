@@ -120,9 +120,13 @@ def sources(
 ) -> tuple[CodecSources, ...]:
     """What a run has tokens of, in the order of its records; codecs of bytes alone are left out. `group_of` names the
     group of a record, instead of its field `group_by`. Raises InvalidRun."""
-    found = [record for record in records.load(run) if _has_tokens(record) and codecs(record["codec"])]
-    if not found:
+    with_tokens = [record for record in records.load(run) if _has_tokens(record)]
+    if not with_tokens:
         raise InvalidRun(f"{run} holds no records of a codec with tokens; codeczoo bench makes some.")
+    found = [record for record in with_tokens if codecs(record["codec"])]
+    if not found:
+        names = dict.fromkeys(record["codec"] for record in with_tokens)
+        raise InvalidRun(f"No codec that was asked for has tokens in {run}; there are {', '.join(names)}.")
     grouping = group_by or default_grouping(found)
     folder = RunFolder(run)
     clips: dict[tuple[str, str], list[TokenSource]] = {}

@@ -117,7 +117,8 @@ def _unknown(parsed: Name) -> str:
         # A misspelt family is far from its full names, whose variants are longer than it (mini, mimi:24khz).
         near_families = difflib.get_close_matches(parsed.family, {name.partition(":")[0] for name in known}, cutoff=0.6)
         near = [name for name in known if name.partition(":")[0] in near_families]
-    hint = f"Nearest: {', '.join(near)}." if near else f"There are: {', '.join(known)}."
+    of_zoo = dict.fromkeys(name.partition(":")[0] for name in known)
+    hint = f"Nearest: {', '.join(near)}." if near else f"There are: {', '.join(of_zoo)}."
     return f"There is no codec named {parsed.base!r}. {hint} `codeczoo list codecs` shows all."
 
 

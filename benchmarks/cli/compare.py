@@ -130,7 +130,7 @@ def _named(patterns: list[str], merged: list[Record]) -> list[str]:
         if not matching and pattern in families:
             matching = [pattern]
         if not matching:
-            known = [*points, *families]
+            known = list(dict.fromkeys([*points, *families]))
             near = difflib.get_close_matches(pattern, known, n=4, cutoff=0.4) or sorted(known)[:8]
             raise BenchmarkError(f"The records hold no codec {pattern!r}; they hold, among others: {', '.join(near)}.")
         found += matching

@@ -9,7 +9,7 @@ _DESCRIPTION = """\
 Convert a checkpoint of a native model, a published .ckpt (a pickle; nothing of it is executed) or a .safetensors with
 the same tensor names, to a .safetensors file that holds the model alone: no discriminators, no states of optimizers.
 Every tensor is checked. The new file can be used by its path wherever a codec is named: wavtokenizer:PATH.safetensors,
-unicodec:PATH.safetensors
+unicodec:PATH.safetensors. TAAE's weights need none of it: they are published, and trained, as .safetensors.
 """
 
 _EPILOG = """\

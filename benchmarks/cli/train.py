@@ -6,8 +6,9 @@ import argparse
 import os
 import signal
 import sys
+import textwrap
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
     from codeczoo.codecs.training.validation import Validation
 
 _DESCRIPTION = """\
-Train a WavTokenizer or a UniCodec on folders of audio or manifests (CSV, TSV, JSONL with the columns path or shard, and
-where known start_s, end_s, domain, speaker). RUN gets checkpoints, scalars.jsonl, logs for TensorBoard, and the model
-itself, which can be used wherever a codec is named: wavtokenizer:RUN/model.safetensors, unicodec:RUN/model.safetensors
+Train a WavTokenizer, a UniCodec or a TAAE on folders of audio or manifests (CSV, TSV, JSONL with the columns path or
+shard, and where known start_s, end_s, domain, speaker). RUN gets checkpoints, scalars.jsonl, logs for TensorBoard, and
+the model itself, which can be used wherever a codec is named: wavtokenizer:RUN/model.safetensors,
+unicodec:RUN/model.safetensors, taae:RUN/model.safetensors
 
 The same command goes on with what is in RUN, and comes to the same weights as if it had never been stopped. Ctrl-C and
 SIGTERM save a checkpoint first. A RUN of another recipe or of other data is refused.
@@ -32,8 +34,9 @@ Part of the speakers is held out, and validated with the zoo's own metrics.
 """
 
 _EPILOG = """\
-recipes: {recipes}; or the path of a .toml file,
-in which extends = "small-320" takes over what it does not say itself
+recipes:
+{recipes}
+or the path of a .toml file, in which extends = "small-320" takes over what it does not say itself
 
 examples:
   codeczoo train tiny --data my/speech --out runs/tiny
@@ -57,7 +60,7 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "train",
         help="train a model from a recipe, or go on with it",
         description=_DESCRIPTION,
-        epilog=_EPILOG.format(recipes=", ".join(names())),
+        epilog=_EPILOG.format(recipes=_listed(names())),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("recipe", metavar="RECIPE", help="name of a recipe, or path of a .toml file")
@@ -66,6 +69,12 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     _add_recipe(parser.add_argument_group("what is changed in the recipe"))
     _add_running(parser.add_argument_group("how it runs"))
     parser.set_defaults(run=run)
+
+
+def _listed(names: Iterable[str]) -> str:
+    # A name is not broken at its hyphens: it could not be copied.
+    text = textwrap.fill(", ".join(names), 116, break_on_hyphens=False, break_long_words=False)
+    return textwrap.indent(text, "  ")
 
 
 def _add_data(group: argparse._ArgumentGroup) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from codeczoo.benchmarks.statistics.permutation import least_p
+from codeczoo.benchmarks.statistics.sample import Passage
 from codeczoo.benchmarks.statistics.sample_size import ALPHA, LEAST_CLUSTERS
 from codeczoo.metrics import Metric
 
@@ -51,18 +52,25 @@ def few_clips(group: Group) -> list[str]:
     compared = sum(row.clips == group.common_clips for row in group.rows)
     if compared < 2 or not too_few_clips(group):
         return []
-    clips, independent = len(group.common_clips), _independent(group)
+    cell = _fullest(group)
+    clips, independent = (0, 0) if cell is None else (cell.n, len(set(cell.clusters)))
     named = f"{clips} clip{'' if clips == 1 else 's'}"
     if independent < clips:
-        named += f" of {independent} speaker{'' if independent == 1 else 's'}"
+        of_passages = cell is not None and all(isinstance(each, Passage) for each in cell.clusters)
+        named += f" of {independent} {'passage' if of_passages else 'speaker'}{'' if independent == 1 else 's'}"
     return [f"No two codecs can be told apart with {named}: the paired test takes {LEAST_CLUSTERS} at least."]
 
 
 def _independent(group: Group) -> int:
-    """Speakers of the clips of most rows, a clip without one counting as one."""
+    """Speakers of the scored clips, or the passages they were cut from; a clip without either counts as one."""
+    cell = _fullest(group)
+    return 0 if cell is None else len(set(cell.clusters))
+
+
+def _fullest(group: Group) -> Cell | None:
+    """The metric with the most scored clips, among the rows that may be compared."""
     cells = (cell for row in group.rows for cell in row.cells.values() if row.clips == group.common_clips)
-    fullest = max(cells, key=lambda cell: cell.n, default=None)
-    return 0 if fullest is None else len(set(fullest.clusters))
+    return max(cells, key=lambda cell: cell.n, default=None)
 
 
 def _other_clips(group: Group) -> list[str]:
@@ -146,4 +154,6 @@ def _most_frequent(reasons: Mapping[str, int]) -> str:
     text = " ".join(reason.split()).rstrip(".").replace("`", "'")
     if len(text) > _REASON_CHARACTERS:
         text = text[: _REASON_CHARACTERS - 1] + "…"
-    return f"mostly: {text}, {count}" if len(reasons) > 1 else text
+    if len(reasons) == 1:
+        return text
+    return f"{count} of them: {text}" if count > 1 else f"each for another reason, one of them: {text}"

@@ -51,7 +51,7 @@ REFERENCE: dict[str, Any] = {"color": "0.35", "linewidth": 0.9, "linestyle": (0,
 
 MARKER_POINTS = 4.6
 _LARGEST_BUBBLE = 26.0
-_NAME_CHARACTERS = 25
+_NAME_CHARACTERS = 29
 
 
 @dataclass(frozen=True)

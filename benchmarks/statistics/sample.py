@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterable, Sequence
+from typing import NamedTuple
 
 from codeczoo.benchmarks.records import Record
 
 ClipKey = tuple[str, str, str]
 """(corpus, clip, SHA-256 of the clip)."""
+
+
+class Passage(NamedTuple):
+    """What pieces without a speaker were cut from."""
+
+    corpus: str
+    name: str
 
 
 def clip_key(record: Record) -> ClipKey:
@@ -23,7 +31,7 @@ def cluster(record: Record) -> Hashable:
         return record.get("dataset"), record["speaker"]
     piece = record.get("piece")
     if piece is not None:
-        return record.get("corpus", ""), piece["passage"]
+        return Passage(record.get("corpus", ""), piece["passage"])
     return ("", "", record["clip_sha256"]) if record.get("clip_sha256") else clip_key(record)
 
 

@@ -86,7 +86,10 @@ def split(
     for side, clips_of_it in zip(("training", "validation"), sides, strict=True):
         if not clips_of_it:
             advice = f"with a share of {validation:g} held out, none of the {len(clips)} clips is left for {side}"
-            raise InvalidClips(f"Split by {by}, {advice}; change the share, or split by clip.")
+            raise InvalidClips(
+                f"Split by {by}, {advice}; change the share (codeczoo train --hold-out), or name clips to validate on "
+                "(--validation)."
+            )
     return tuple(sides[0]), tuple(sides[1])
 
 

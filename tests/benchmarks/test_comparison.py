@@ -171,6 +171,7 @@ def test_the_verb(run_folder, capsys):
     [
         (["opus@12kbps"], "Name at least two codecs"),
         (["opus@12kbps", "lyra:v2"], "A point of a family beside another codec needs its rate"),
+        (["opus@12kbps", "mimi"], "hold no codec 'mimi'; they hold, among others: lyra:v2, "),
         (["opus@12kbps", "lyra:v3@6kbps"], "hold no codec 'lyra:v3@6kbps'; they hold, among others: lyra:v2@6kbps"),
     ],
 )

@@ -50,6 +50,13 @@ def test_families_are_checked_once() -> None:
         check_loading(found)
 
 
+def test_all_missing_weights_are_named_at_once() -> None:
+    with pytest.raises(codecs.WeightsMissing) as caught:
+        check_loading(points(["opus@6kbps", "mimi:24khz@8q", "dac:16khz@1q"]))
+    assert len(str(caught.value).splitlines()) == 2
+    assert all(f"`codeczoo fetch {name}`" in str(caught.value) for name in ("mimi:24khz", "dac:16khz"))
+
+
 def test_what_cannot_run_is_named_with_its_cure() -> None:
     kept, left_out = usable(points(["opus@6kbps", "mimi:24khz@8q", "dac:16khz@1q"]))
     assert [point.name for point in kept] == ["opus@6kbps"]

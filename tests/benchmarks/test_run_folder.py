@@ -131,6 +131,9 @@ def test_a_folder_of_something_else_is_refused_and_not_changed(tmp_path: Path) -
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
     with pytest.raises(InvalidRun, match="is a file"), RunFolder(tmp_path / "thesis.tex"):
         pass
+    below = tmp_path / "thesis.tex" / "run"
+    with pytest.raises(InvalidRun, match=r"run cannot be made \(Not a directory\); name another"), RunFolder(below):
+        pass
 
 
 def test_packed_records_are_read_and_not_continued(tmp_path: Path) -> None:

@@ -49,6 +49,8 @@ WRONG = [
     ("bench --suite speech --out run", "No corpus is named (the suite speech leaves its corpus to you); name one with"),
     ("bench --corpus clips --codecs pcm:16 --out run", "There is nothing to measure; name metrics with --metrics"),
     ("bench --corpus clips --metrics stoi --out run", "There is no codec to measure; name some with --codecs"),
+    (f"{BENCH} --codecs zzz:zzz@1kbps", "There is no codec named 'zzz:zzz'. There are: pcm, opus, mp3, aac, amr-nb,"),
+    (f"{BENCH} --out notes.txt/run", "The run folder notes.txt/run cannot be made (Not a directory); name another one"),
     (f"{BENCH} --out notes.txt", "notes.txt is a file; --out takes a folder, new or made by an earlier run."),
     (f"{BENCH} --out clips", "clips is not empty and not a run folder (no run.json); name another one."),
     (f"{BENCH} --out old", "old is a run of schema 0; this version continues schema 1 only."),
@@ -148,5 +150,5 @@ def test_a_folder_that_may_not_be_written_is_a_sentence(codeczoo: Run, tmp_path:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o500)
     status, _, err = codeczoo(*BENCH.split(), "--out", closed / "run")
-    assert status == 1
-    assert err.endswith("Permission denied.\n")
+    assert status == 2
+    assert "cannot be made (Permission denied); name another one by --out." in err

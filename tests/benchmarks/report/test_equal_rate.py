@@ -111,3 +111,22 @@ def test_too_few_clips_are_said_once(made, clips, speakers, said):
     text = writers.markdown(table.quality(of_three(made, clips, speakers)))
     assert " ≈ |" not in text
     assert f"No two codecs can be told apart with {said} the paired test takes 6 at least." in text
+
+
+def test_clips_without_a_score_and_pieces_of_passages_are_no_speakers(made):
+    def said(records):
+        return writers.markdown(table.quality(summarise(records, facts=made.facts, resamples=200)))
+
+    short = {"undefined": {"stoi": "too short"}}
+    records = [made.record(codec, f"{clip}", {"stoi": 0.5}) for codec in "ab" for clip in range(4)]
+    records += [made.record(codec, f"{clip}", **short) for codec in "ab" for clip in range(4, 7)]
+    assert "told apart with 4 clips: the paired test" in said(records)
+    piece = {"passage": "p", "start_s": 0.0}
+    pieces = [
+        {**made.record(codec, f"{clip}", {"stoi": 0.5}), "piece": {**piece, "passage": f"p{clip % 2}"}}
+        for codec in "ab"
+        for clip in range(4)
+    ]
+    cells = {row.codec: row for row in summarise(pieces, facts=made.facts, resamples=200).groups[0].rows}
+    assert len(set(cells["a"].cells["stoi"].clusters)) == 2
+    assert "told apart with 4 clips of 2 passages: the paired test" in said(pieces)

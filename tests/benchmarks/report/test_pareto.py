@@ -217,3 +217,9 @@ def test_the_harness_zero_is_in_the_tables_and_not_in_the_plots(made):
     assert "In the table alone: pcm:16." in texts(drawn(records, made, "pesq_wb"))
     alone, summary = group_of(records[:1], made)
     assert [point.codec for point in panel.points(alone, summary.metrics[0])] == ["pcm:16"]
+
+
+def test_the_name_of_the_shipped_codec_is_not_cut():
+    assert style.shortened("wavtokenizer:tiny-speech-216") == "wavtokenizer:tiny-speech-216"
+    long = style.shortened("decoded:/data/somebody/experiments/of/last/week")
+    assert (len(long), long[:8], long[-5:]) == (29, "decoded:", "/week")

@@ -97,7 +97,11 @@ def test_the_most_frequent_reason_and_who_shares_it(made):
         for codec in ("a", "b")
         for clip in range(3)
     ]
-    assert "- every codec, STOI: 3 undefined (mostly: silence, 2)." in writers.markdown(quality(records, made))
+    assert "- every codec, STOI: 3 undefined (2 of them: silence)." in writers.markdown(quality(records, made))
+    text = writers.markdown(quality(records[1:3], made))
+    assert "- `a`, STOI: 2 undefined (silence)." in text
+    text = writers.markdown(quality(records[:2], made))
+    assert "- `a`, STOI: 2 undefined (each for another reason, one of them: too short)." in text
 
 
 def test_identities_and_versions_that_differ_are_said(made):

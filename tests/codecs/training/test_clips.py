@@ -111,6 +111,14 @@ def test_sources_that_are_nothing(tmp_path: Path) -> None:
             find(*sources)
 
 
+def test_a_split_that_leaves_nobody_to_validate_on_says_what_to_do() -> None:
+    clips = [Clip(f"{n}.wav", Path(f"{n}.wav")) for n in range(3)]
+    with pytest.raises(
+        InvalidClips, match=r"none of the 3 clips is left for validation; change the share .*--hold-out"
+    ):
+        split(clips, 1e-9)
+
+
 def test_nobody_changes_sides_when_the_data_grows() -> None:
     clips = [Clip(f"{n}.wav", Path(f"{n}.wav"), speaker=f"p{n % 200}") for n in range(1000)]
     small_training, small_validation = split(clips[:500], 0.1)
