@@ -214,7 +214,7 @@ def vocos_reach(config: WavTokenizerConfig) -> Fraction:
     assert config.decoder is not None
     # Of 3 frames in the residual blocks, two in each; of 7 in each ConvNeXt block.
     convolutions = config.decoder.kernel // 2 + _RESIDUAL_BLOCKS * 2 + config.decoder.layers * 3
-    return convolutions + Fraction(config.window - config.hop, 2 * config.hop)
+    return convolutions + Fraction(math.ceil((config.window - config.hop) / 2), config.hop)
 
 
 def _residuals(config: SeanetConfig, rate: int) -> Fraction:

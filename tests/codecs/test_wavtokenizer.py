@@ -32,6 +32,12 @@ CONFIGS = {
         n_fft=32,
         entries=16,
     ),
+    "odd hop": WavTokenizerConfig(
+        sample_rate=44_100,
+        encoder=SeanetConfig(strides=(7, 9), width=4, dimension=16),
+        decoder=VocosConfig(dimension=16, width=64, intermediate=32, layers=1),
+        entries=32,
+    ),
     "mirrored": WavTokenizerConfig(encoder=SEANET, decoder=None, entries=64),
 }
 
@@ -181,14 +187,14 @@ def test_mirrored_decoder_is_that_of_encodec(config: SeanetConfig, frames: int) 
         torch.testing.assert_close(ours(features), theirs(features), rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize(("n_fft", "hop"), [(1_280, 320), (32, 6), (7, 3), (12, 12), (2_400, 600)])
+@pytest.mark.parametrize(("n_fft", "hop"), [(1_280, 320), (32, 6), (7, 3), (12, 12), (2_400, 600), (36, 9)])
 def test_inverse_stft_undoes_the_stft(n_fft: int, hop: int) -> None:
     """Frames of a known signal, windowed and transformed, come back as the signal wherever windows reach."""
     istft = InverseStft(n_fft, hop)
     istft.window.add_(0.3)  # a window without zeros: then the ends come back too
     frames = 5
     cut = (n_fft - hop) // 2
-    signal = torch.randn(2, frames * hop + 2 * cut)
+    signal = torch.randn(2, (frames - 1) * hop + n_fft)
     spectra = torch.fft.rfft(signal.unfold(1, n_fft, hop) * istft.window)
     torch.testing.assert_close(istft(spectra), signal[:, cut : cut + frames * hop], rtol=0, atol=1e-5)
 
@@ -242,6 +248,27 @@ def test_wrong_codes_are_told(codes: Tensor, length: int | None, message: str) -
 def test_parts_that_do_not_fit_are_told() -> None:
     with pytest.raises(CodecError, match="features of 512 channels, the encoder gives 32"):
         WavTokenizerConfig(encoder=SEANET)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: SeanetConfig(strides=()), "there is a stride"),
+        (lambda: SeanetConfig(strides=(2, 0)), "SEANet's numbers are 1 or more"),
+        (lambda: SeanetConfig(residual_layers=0), "SEANet's numbers are 1 or more"),
+        (lambda: SeanetConfig(width=1), "residual units of at least one channel"),
+        (lambda: VocosConfig(layers=0), "Vocos' numbers are 1 or more"),
+        (lambda: VocosConfig(kernel=8), "its kernel is odd"),
+        (lambda: VocosConfig(width=48), "32 groups of channels; got a width of 48"),
+        (lambda: WavTokenizerConfig(n_fft=0), "n_fft must be even, and at least two samples more than the hop of 320"),
+        (lambda: WavTokenizerConfig(n_fft=320), "n_fft must be even, .*; got 320"),
+        (lambda: WavTokenizerConfig(n_fft=1_281), "n_fft must be even, .*; got 1281"),
+        (lambda: WavTokenizerConfig(sample_rate=0), "A sample rate is a number of Hz; got 0"),
+    ],
+)
+def test_hyper_parameters_that_cannot_be_are_told(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
 
 
 def test_codebook_fingerprint_tells_codebooks_apart() -> None:
