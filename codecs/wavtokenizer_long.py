@@ -82,7 +82,7 @@ def encode_blocks(model: WavTokenizer, blocks: Iterable[Tensor], block_s: float 
             yield block.to(dtype)
 
     with torch.no_grad():
-        codes = [model.quantizer.encode(features) for features in _features(model, checked(), block_s)]
+        codes = [model.features_to_codes(features) for features in _features(model, checked(), block_s)]
     if not codes:
         raise InvalidAudio("WavTokenizer was given audio without samples: no blocks.")
     return torch.cat(codes, dim=-1), length

@@ -251,7 +251,17 @@ def facts_of_file(path: Path) -> dict[str, Any]:
                 f"{path} does not state that it is a WavTokenizer of this project; `codeczoo convert {path}` makes one "
                 "of any checkpoint with WavTokenizer's tensors."
             )
-        facts = json.loads(metadata["facts"])
-        return {**facts, **{key: int(facts[key]) for key in ("sample_rate", "hop", "entries", "parameters")}}
+        return _checked_facts(json.loads(metadata["facts"]))
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise WeightsCorrupt(f"{path} is damaged, or not a WavTokenizer of this project: {error}.") from error
+
+
+def _checked_facts(facts: dict[str, Any]) -> dict[str, Any]:
+    """Facts whose numbers are whole and positive and whose rest is text. Raises KeyError, TypeError, ValueError."""
+    for key in ("sample_rate", "hop", "entries", "parameters"):
+        if type(facts[key]) is not int or facts[key] < 1:
+            raise ValueError(f"its {key} is {facts[key]!r}, and must be a whole number from 1 on")
+    for key in ("domain", "training_data", "weights_licence", "source", "notes"):
+        if not isinstance(facts.get(key, ""), str):
+            raise TypeError(f"its {key} is {facts[key]!r}, and must be text")
+    return facts

@@ -4,7 +4,6 @@ costs more than its size."""
 from __future__ import annotations
 
 import re
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -105,9 +104,7 @@ def test_every_misshaped_tensor_is_named(spoil: Callable[[Tensor], Tensor], stat
     ids=lambda name: name[-40:],
 )
 def test_a_tensor_too_many_is_named(name: str, state: State, tmp_path: Path) -> None:
-    begun = time.monotonic()
     assert f"unexpected tensors {name}" in refusal(state | {name: torch.ones(3)}, tmp_path)
-    assert time.monotonic() - begun < 5
 
 
 def test_a_convolution_is_known_by_its_published_name_alone(state: State, tmp_path: Path) -> None:

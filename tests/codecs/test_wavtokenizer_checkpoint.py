@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import pickle
 import zipfile
 from collections.abc import Callable
@@ -324,7 +325,16 @@ def test_a_file_that_states_nothing_wants_conversion(small: WavTokenizer, tmp_pa
     assert codecs.spec(f"wavtokenizer:{tmp_path / 'whole.safetensors'}").sample_rate == 24_000
 
 
-@pytest.mark.parametrize("facts", ["{", "[]", "{}", json.dumps({"sample_rate": "x", "hop": 1, "entries": 1})])
+FACTS = {"sample_rate": 24_000, "hop": 320, "entries": 64, "parameters": 1_000}
+
+
+@pytest.mark.parametrize(
+    "facts",
+    ["{", "[]", "{}", '"a"']
+    + [json.dumps(FACTS | {key: wrong}) for key in FACTS for wrong in (0, -1, "x", 1.5, True)]
+    + [json.dumps(FACTS | {"parameters": math.inf}), json.dumps(FACTS | {"hop": math.nan})]
+    + [json.dumps(FACTS | {key: wrong}) for key in ("notes", "domain", "training_data") for wrong in (None, 5, ["x"])],
+)
 def test_damaged_facts_are_told(small: WavTokenizer, tmp_path: Path, facts: str) -> None:
     path = tmp_path / "mine.safetensors"
     save_file(published_state(small, tmp_path), path, {"format": "codeczoo-wavtokenizer", "facts": facts})
