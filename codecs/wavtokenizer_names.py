@@ -10,7 +10,6 @@ and its issues (#23, #45, #72, #88: what each checkpoint was trained on).
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .base import Codec, Family, Spec
-from .errors import UnknownCodec, WeightsCorrupt, WeightsMissing
+from .errors import UnknownCodec
+from .file_facts import metadata_of, stated_facts, stated_table
 from .weights import WeightFile, Weights
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ _NOTES = (
     "windows of {window_s:g} s, cross-faded; tokens do not depend on it. "
     "Checkpoints of one hop have the same shapes and different codebooks; tokens carry their codebook's fingerprint."
 )
+_MIRRORED = "Decoded by transposed convolutions, the encoder's mirror image: no sample hangs on the whole clip."
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,8 @@ WINDOW_S = 60.0
 
 def spec_of(name: str, facts: Mapping[str, Any]) -> Spec:
     """Facts of one model, from those that depend on the checkpoint."""
+    mirrored = facts.get("mirrored", False)
+    notes = _MIRRORED if mirrored else _NOTES.format(window_s=WINDOW_S)
     return Spec(
         name=name,
         sample_rate=facts["sample_rate"],
@@ -143,14 +146,15 @@ def spec_of(name: str, facts: Mapping[str, Any]) -> Spec:
         codebook_sizes=(facts["entries"],),
         domain=facts.get("domain", "general"),
         causal=False,
-        latency_s=math.inf,
+        # A mirrored decoder sees a few frames to either side.
+        latency_s=None if mirrored else math.inf,
         parameters=facts["parameters"],
         paper=_PAPER,
         source=facts.get("source", _SOURCE),
         licence=_LICENCE,
         weights_licence=facts.get("weights_licence", "none stated"),
         training_data=facts.get("training_data", ""),
-        notes=(facts.get("notes", "") + " " + _NOTES.format(window_s=WINDOW_S)).strip(),
+        notes=(facts.get("notes", "") + " " + notes).strip(),
     )
 
 
@@ -238,30 +242,13 @@ def family(variant: str) -> Family:
 
 
 def facts_of_file(path: Path) -> dict[str, Any]:
-    """Facts from the header of a file that this project wrote; no tensor is read."""
-    from safetensors import SafetensorError, safe_open
-
-    if not path.is_file():
-        raise WeightsMissing(f"There is no file {path}.")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-        if metadata.get("format") != FORMAT:
-            raise WeightsCorrupt(
-                f"{path} does not state that it is a WavTokenizer of this project; `codeczoo convert {path}` makes one "
-                "of any checkpoint with WavTokenizer's tensors."
-            )
-        return _checked_facts(json.loads(metadata["facts"]))
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise WeightsCorrupt(f"{path} is damaged, or not a WavTokenizer of this project: {error}.") from error
-
-
-def _checked_facts(facts: dict[str, Any]) -> dict[str, Any]:
-    """Facts whose numbers are whole and positive and whose rest is text. Raises KeyError, TypeError, ValueError."""
-    for key in ("sample_rate", "hop", "entries", "parameters"):
-        if type(facts[key]) is not int or facts[key] < 1:
-            raise ValueError(f"its {key} is {facts[key]!r}, and must be a whole number from 1 on")
-    for key in ("domain", "training_data", "weights_licence", "source", "notes"):
-        if not isinstance(facts.get(key, ""), str):
-            raise TypeError(f"its {key} is {facts[key]!r}, and must be text")
-    return facts
+    """Facts from the header of a file that this project wrote; no tensor is read. Raises WeightsMissing,
+    WeightsCorrupt."""
+    refusal = (
+        f"{path} does not state that it is a WavTokenizer of this project; `codeczoo convert {path}` makes one of any "
+        "checkpoint with WavTokenizer's tensors."
+    )
+    metadata = metadata_of(path, FORMAT, refusal)
+    facts = stated_facts(path, metadata, ("sample_rate", "hop", "entries", "parameters"))
+    mirrored = "config" in metadata and stated_table(path, metadata, "config").get("decoder", {}) is None
+    return {**facts, "mirrored": mirrored}
