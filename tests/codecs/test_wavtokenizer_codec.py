@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -116,6 +117,20 @@ def test_fetch_converts_what_was_fetched_and_not_converted(
     assert codecs.load("wavtokenizer:small-320").fingerprint == codec.fingerprint
     assert main(["fetch", "wavtokenizer:small-320"]) == 0
     assert "already here, verified" in capsys.readouterr().out
+
+
+def test_a_file_in_place_of_another_is_read_though_its_time_is_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    found: list[str] = []
+    kept: list[Codec] = []
+    for seed in (0, 1):
+        written = write(random_model(NARROW, seed), path)
+        os.utime(path, (1, 1))
+        codec = codecs.load(f"wavtokenizer:{path}")
+        kept.append(codec)
+        assert codec.encode(noise(1_000)).codebook == written.codebook
+        found.append(written.codebook)
+    assert found[0] != found[1]
 
 
 def test_a_mirrored_model_is_not_said_to_see_the_whole_clip(tmp_path: Path) -> None:
