@@ -60,4 +60,4 @@ def check_bandwidth(bandwidth_id: int, bandwidths: int) -> None:
 
 def _within(value: object, low: int, high: int) -> bool:
     """Whether this is a whole number from `low` to `high`: neither 1.0 nor True nor a tensor is one."""
-    return isinstance(value, Integral) and not isinstance(value, bool) and low <= value <= high
+    return isinstance(value, Integral) and not isinstance(value, bool) and low <= int(value) <= high
