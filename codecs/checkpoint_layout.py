@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, NoReturn, TypeVar
@@ -32,75 +33,174 @@ _NAMED_AT_ONCE = 5
 WRAPPER = re.compile(r"\.(?:conv\.conv|convtr\.convtr)\.")
 """What the published names have around a convolution's own."""
 
+_OF_CONVOLUTION = re.compile(r"\.(weight_g|weight_v|bias)$")
+
+_MOST_STACKED = 16
+"""Stages of an encoder, and residual units of a stage, that are looked for."""
+
+
+def published_name(own: str, prefixes: Mapping[str, str]) -> str:
+    """The published name of a tensor that a configuration is read from; `prefixes` are ours and the published ones."""
+    prefix = next(prefix for prefix in prefixes if own.startswith(prefix))
+    if prefix == "encoder.":
+        own = _OF_CONVOLUTION.sub(r".conv.conv.\1", own)
+    return prefixes[prefix] + own.removeprefix(prefix)
+
 
 @dataclass(frozen=True)
 class Shapes:
-    """Shapes by name; what is missing is an error that names it."""
+    """Shapes by name; what is missing is an error that names it.
+
+    A size that several tensors state is what most of them state: one that is of a wrong shape is then at odds with the
+    configuration, and `check_exactly` names it and not the others.
+    """
 
     path: Path
     tensors: Mapping[str, Tensor]
     model: str
     """What the file should hold: `WavTokenizer`."""
+    published: Callable[[str], str]
+    """What the file calls a tensor."""
 
     def __call__(self, name: str, axes: int) -> tuple[int, ...]:
         if name not in self.tensors:
             self.lacks(name)
         shape = tuple(self.tensors[name].shape)
         if len(shape) != axes or 0 in shape:
-            raise WeightsCorrupt(f"{self.path}: {name} has the shape {list(shape)}; it must have {axes} axes.")
+            got = f"{self.published(name)} has the shape {list(shape)}"
+            raise WeightsCorrupt(f"{self.path}: {got}; it must have {axes} axes, none of them 0 long.")
         return shape
 
     def lacks(self, name: str) -> NoReturn:
         """Raise WeightsCorrupt: there is no such tensor."""
-        refuse(self.path, f"is not a whole {self.model}", "missing tensors", [name])
+        refuse(self.path, f"is not a whole {self.model}", {"missing tensors": [self.published(name)]})
+
+    def most(self, *places: tuple[str, int]) -> int:
+        """The size that most of these tensors have along these axes; the first one's where they are at odds."""
+        found = [
+            self.tensors[name].shape[axis]
+            for name, axis in places
+            if name in self.tensors and self.tensors[name].dim() > axis
+        ]
+        sizes = Counter(size for size in found if size)
+        if not sizes:
+            self.lacks(places[0][0])
+        return max(sizes, key=lambda size: sizes[size])
 
     def numbers(self, pattern: str) -> list[int]:
         """What stands for the number in names of this pattern, rising, each once."""
         found = (re.match(pattern, name) for name in self.tensors)
-        return sorted({int(match[1]) for match in found if match})
+        # Nothing has a million layers, and a number of thousands of digits is none that Python reads.
+        return sorted({int(match[1]) for match in found if match and len(match[1]) <= 6})
+
+    def count(self, pattern: str) -> int:
+        """How many there are of what is numbered from 0 on: that of which the fewest are missing or left over."""
+        numbers = self.numbers(pattern)
+        ends = {number + 1: number - index + len(numbers) - index - 1 for index, number in enumerate(numbers)}
+        return min(reversed(ends), key=lambda end: ends[end]) if ends else 0
+
+
+@dataclass(frozen=True)
+class _EncoderLayout:
+    """Which layers of a SEANet encoder are what; activations are counted and hold nothing."""
+
+    stages: int
+    units: int
+    """Residual units a stage."""
+    lstm: bool
+
+    @property
+    def layers(self) -> set[tuple[str, int]]:
+        kinds = {("convolution", index) for index in (0, *self.strided, self.last)}
+        kinds |= {("residual", index) for index in self.residuals}
+        return kinds | {("lstm", self.strided[-1] + 1)} if self.lstm else kinds
+
+    @property
+    def strided(self) -> list[int]:
+        return [stage * (self.units + 2) for stage in range(1, self.stages + 1)]
+
+    @property
+    def residuals(self) -> list[int]:
+        return [end - 1 - unit for end in self.strided for unit in range(self.units, 0, -1)]
+
+    @property
+    def last(self) -> int:
+        return self.strided[-1] + 2 + self.lstm
+
+
+def _encoder_layout(shapes: Shapes) -> _EncoderLayout:
+    """The layout that has the fewest layers missing or left over among the tensors."""
+    patterns = {
+        "convolution": r"encoder\.model\.(\d+)\.(?:weight_g|weight_v|bias)$",
+        "residual": r"encoder\.model\.(\d+)\.(?:block|shortcut)\.",
+        "lstm": r"encoder\.model\.(\d+)\.lstm\.",
+    }
+    found = {(kind, number) for kind, pattern in patterns.items() for number in shapes.numbers(pattern)}
+    known = [
+        _EncoderLayout(stages, units, lstm)
+        for stages in range(1, _MOST_STACKED + 1)
+        for units in range(1, _MOST_STACKED + 1)
+        for lstm in (True, False)
+    ]
+    return min(known, key=lambda layout: len(layout.layers ^ found))
 
 
 def seanet_encoder(shapes: Shapes) -> SeanetConfig:
     """The hyper-parameters of the encoder under `encoder.`; a strided convolution's kernel is twice its stride."""
-    convolutions = shapes.numbers(r"encoder\.model\.(\d+)\.(?:weight_g|weight_v|bias)$")
-    if len(convolutions) < 3:
-        shapes.lacks("encoder.model.0.weight_v")
-    first, *strided, last = (shapes(f"encoder.model.{index}.weight_v", 3) for index in convolutions)
-    residuals = shapes.numbers(r"encoder\.model\.(\d+)\.(?:block|shortcut)\.")
-    if not residuals:
-        shapes.lacks("encoder.model.1.block.1.weight_v")
-    hidden, channels, residual_kernel = shapes(f"encoder.model.{residuals[0]}.block.1.weight_v", 3)
+    layout = _encoder_layout(shapes)
+
+    def kernel(index: int) -> int:
+        return shapes(f"encoder.model.{index}.weight_v", 3)[2]
+
+    def channels(layer: str) -> int:
+        names = ("weight_v", "weight_g", "bias")
+        return shapes.most(*((f"encoder.model.{layer}.{name}", 0) for name in names))
+
+    width = channels("0")
     return SeanetConfig(
-        strides=tuple(max(1, kernel // 2) for *_, kernel in strided),
-        width=first[0],
-        dimension=last[0],
-        residual_layers=max(1, len(residuals) // len(strided)),
-        lstm_layers=len(shapes.numbers(r"encoder\.model\.\d+\.lstm\.\w+_l(\d+)$")),
-        kernel=first[2],
-        last_kernel=last[2],
-        residual_kernel=residual_kernel,
-        compress=max(1, channels // hidden),
+        strides=tuple(max(1, kernel(index) // 2) for index in layout.strided),
+        width=width,
+        dimension=channels(f"{layout.last}"),
+        residual_layers=layout.units,
+        lstm_layers=shapes.count(r"encoder\.model\.\d+\.lstm\.\w+_l(\d+)$") if layout.lstm else 0,
+        kernel=kernel(0),
+        last_kernel=kernel(layout.last),
+        residual_kernel=shapes.most(*((f"encoder.model.{index}.block.1.weight_v", 2) for index in layout.residuals)),
+        compress=max(1, width // channels(f"{layout.residuals[0]}.block.1")),
     )
 
 
-def vocos_decoder(shapes: Shapes) -> VocosConfig:
-    """The hyper-parameters of the decoder under `backbone.`."""
-    width, dimension, kernel = shapes("backbone.embed.weight", 3)
-    blocks = shapes.numbers(r"backbone\.convnext\.(\d+)\.")
+def vocos_decoder(shapes: Shapes, dimension: int) -> VocosConfig:
+    """The hyper-parameters of the decoder under `backbone.`, which takes features of `dimension` channels."""
+    layers = shapes.count(r"backbone\.convnext\.(\d+)\.")
+    blocks = [f"backbone.convnext.{index}." for index in range(max(1, layers))]
+    tables = ["backbone.norm.", *(f"{block}norm." for block in blocks)]
     return VocosConfig(
         dimension=dimension,
-        width=width,
-        intermediate=shapes("backbone.convnext.0.pwconv1.weight", 2)[0],
-        layers=blocks[-1] + 1,
-        bandwidths=shapes("backbone.norm.scale.weight", 2)[0],
-        kernel=kernel,
+        width=shapes.most(
+            ("backbone.embed.weight", 0), ("backbone.embed.bias", 0), ("backbone.final_layer_norm.weight", 0)
+        ),
+        intermediate=shapes.most(
+            *((f"{block}pwconv1.weight", 0) for block in blocks), *((f"{block}pwconv1.bias", 0) for block in blocks)
+        ),
+        layers=layers,
+        bandwidths=shapes.most(
+            *((f"{table}scale.weight", 0) for table in tables), *((f"{table}shift.weight", 0) for table in tables)
+        ),
+        kernel=shapes("backbone.embed.weight", 3)[2],
         attention=any(name.startswith(f"backbone.pos_net.{ATTENTION}.") for name in shapes.tensors),
     )
 
 
 def fourier_head(shapes: Shapes, hop: int) -> int | None:
     """n_fft of the head under `head.`, None where it is the usual four hops."""
-    n_fft = shapes("head.out.weight", 2)[0] - 2
+    rows = [("head.out.weight", 0), ("head.out.bias", 0)]
+    n_fft = shapes.most(*rows) - 2
+    window = shapes.tensors.get("head.istft.window")
+    if window is not None and any(
+        shapes.most(place) == len(window) + 2 for place in rows if place[0] in shapes.tensors
+    ):
+        n_fft = len(window)
     return None if n_fft == 4 * hop else n_fft
 
 
@@ -178,34 +278,54 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
     return found.hexdigest()
 
 
+_FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+"""What tensors may be stored as; they are computed with as float32."""
+
+
 def check_exactly(
     path: Path,
     tensors: Mapping[str, Tensor],
     expected: Mapping[str, Tensor],
     names: Mapping[str, str],
     model: str,
+    *,
     unknown: Sequence[str] = (),
+    stored_as: Mapping[str, str] | None = None,
     asks: str = "the other tensors ask",
 ) -> None:
-    """Raise WeightsCorrupt unless `tensors` are finite and exactly of the names and shapes of `expected`; `names` says
-    what these are called in the file, `unknown` what else is in it, and `asks` what it is that asks for a shape."""
+    """Raise WeightsCorrupt unless `tensors` are finite and exactly of the names and shapes of `expected`.
+
+    `names` says what these must be called in the file and `stored_as` what they are called there (unless given, as they
+    must be); `unknown` is what else is in it, and `asks` what it is that asks for a shape.
+    """
+    calls = {name: names.get(name, name) for name in tensors} | dict(stored_as or {})
     missing = [names[name] for name in expected if name not in tensors]
-    unexpected = [*unknown, *(name for name in tensors if name not in expected)]
+    unexpected = [
+        *unknown,
+        *(calls[name] for name in tensors if calls[name] != names.get(name) or name not in expected),
+    ]
     if missing or unexpected:
-        kind = "missing tensors" if missing else "unexpected tensors"
-        refuse(path, f"is not exactly a {model}", kind, missing or unexpected)
+        refuse(path, f"is not exactly a {model}", {"missing tensors": missing, "unexpected tensors": unexpected})
     for name, tensor in tensors.items():
         if tensor.shape != expected[name].shape:
             wanted, got = list(expected[name].shape), list(tensor.shape)
             raise WeightsCorrupt(f"{path}: {names[name]} has the shape {got}; {asks} for {wanted}.")
-        if not tensor.is_floating_point():
-            raise WeightsCorrupt(f"{path}: {names[name]} is {tensor.dtype}; it must be of floating-point numbers.")
-        if not torch.isfinite(tensor).all():
-            raise WeightsCorrupt(f"{path} is damaged: {names[name]} holds NaN or infinite numbers.")
+        if tensor.dtype not in _FLOATS:
+            allowed = ", ".join(str(dtype) for dtype in _FLOATS)
+            raise WeightsCorrupt(
+                f"{path}: {names[name]} is {tensor.dtype}; it must be of floating-point numbers ({allowed})."
+            )
+        # float64 holds numbers that float32, which is computed with, does not.
+        if not torch.isfinite(tensor.float()).all():
+            raise WeightsCorrupt(f"{path} is damaged: {names[name]} holds NaN or infinite numbers, in float32.")
+        if name.endswith(".weight_v") and not bool(norm(tensor.float()).all()):
+            raise WeightsCorrupt(f"{path} is damaged: {names[name]} holds a kernel of zeros, which has no direction.")
 
 
-def refuse(path: Path, what: str, kind: str, names: Iterable[str]) -> NoReturn:
-    """Raise WeightsCorrupt with the first of the tensors."""
-    listed = list(names)
-    more = f" and {len(listed) - _NAMED_AT_ONCE} more" if len(listed) > _NAMED_AT_ONCE else ""
-    raise WeightsCorrupt(f"{path} {what}: {kind} {', '.join(listed[:_NAMED_AT_ONCE])}{more}.")
+def refuse(path: Path, what: str, found: Mapping[str, Sequence[str]]) -> NoReturn:
+    """Raise WeightsCorrupt with the first tensors of each kind that was found."""
+    kinds: list[str] = []
+    for kind, names in found.items():
+        more = f" and {len(names) - _NAMED_AT_ONCE} more" if len(names) > _NAMED_AT_ONCE else ""
+        kinds += [f"{kind} {', '.join(names[:_NAMED_AT_ONCE])}{more}"] if names else []
+    raise WeightsCorrupt(f"{path} {what}: {'; '.join(kinds)}.")

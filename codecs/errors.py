@@ -7,6 +7,7 @@ CodecError                  base of all below; its text is a sentence for the us
 ├── WeightsMissing          weights are not on this machine; how to get them is said
 ├── WeightsCorrupt          weights are there, but not the ones this codec is defined by
 ├── CodebookMissing         a quantizer is used before its codebook was learnt or loaded
+├── InvalidFeatures         features given to a quantizer are NaN or infinite
 ├── InvalidAudio            the audio breaks the contract (shape, dtype, NaN, empty)
 ├── InvalidTokens           tokens break the contract, or belong to another codec
 ├── UnknownDomain           a domain that a codec does not treat apart; those it does are listed
@@ -48,6 +49,10 @@ class WeightsCorrupt(CodecError):
 
 class CodebookMissing(CodecError):
     """A quantizer is asked for tokens or features before there is a codebook."""
+
+
+class InvalidFeatures(CodecError):
+    """The features given to a quantizer are no numbers."""
 
 
 class InvalidAudio(CodecError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable
+from pathlib import Path
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
@@ -16,6 +17,12 @@ M = TypeVar("M")
 _lock = threading.RLock()
 _models: WeakValueDictionary[Hashable, Any] = WeakValueDictionary()
 _last: list[Any] = []
+
+
+def of_file(path: Path) -> Hashable:
+    """A part of a key that is another one whenever the file is: a copy may have kept its time, but is another file."""
+    status = path.stat()
+    return str(path.resolve()), status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def shared(key: Hashable, make: Callable[[], M]) -> M:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -21,8 +22,17 @@ def check_audio(model: str, audio: Tensor, lengths: Sequence[int] | None = None)
     low, high = torch.aminmax(audio.detach())
     if not (math.isfinite(float(low)) and math.isfinite(float(high))):
         raise InvalidAudio(f"{model} was given audio with NaN or infinite samples.")
-    if lengths is not None and (len(lengths) != shape[0] or not all(1 <= item <= shape[2] for item in lengths)):
+    if lengths is not None and (len(lengths) != shape[0] or not all(_within(item, 1, shape[2]) for item in lengths)):
         raise InvalidAudio(f"lengths must be {shape[0]} numbers of 1 to {shape[2]} samples; got {list(lengths)}.")
+
+
+def check_features(model: str, features: Tensor) -> None:
+    """Raise InvalidAudio unless distances to the features `[B, D, N]` of audio are finite: to NaN any entry is near."""
+    if not bool(features.float().square().sum(dim=1).isfinite().all()):
+        raise InvalidAudio(
+            f"This audio is too loud for the precision of {model}'s encoder: its features are NaN or infinite. Give "
+            "audio within [-1, 1]."
+        )
 
 
 def check_codes(model: str, codes: Tensor, entries: int, hop: int, length: int | None = None) -> None:
@@ -35,12 +45,19 @@ def check_codes(model: str, codes: Tensor, entries: int, hop: int, length: int |
     if low < 0 or high >= entries:
         raise InvalidTokens(f"The codebook has {entries} entries; got codes {low} to {high}.")
     samples = shape[2] * hop
-    if length is not None and not samples - hop < length <= samples:
+    if length is not None and not _within(length, samples - hop + 1, samples):
         least = samples - hop + 1
         raise InvalidTokens(f"{shape[2]} codes stand for {least} to {samples} samples; got a length of {length}.")
 
 
 def check_bandwidth(bandwidth_id: int, bandwidths: int) -> None:
     """Raise InvalidTokens unless the decoder has such a row."""
-    if not 0 <= bandwidth_id < bandwidths:
-        raise InvalidTokens(f"bandwidth_id must be 0 to {bandwidths - 1}; got {bandwidth_id}.")
+    if not _within(bandwidth_id, 0, bandwidths - 1):
+        raise InvalidTokens(
+            f"bandwidth_id must be 0 to {bandwidths - 1}, a number for all clips; got {bandwidth_id!r}."
+        )
+
+
+def _within(value: object, low: int, high: int) -> bool:
+    """Whether this is a whole number from `low` to `high`: neither 1.0 nor True nor a tensor is one."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and low <= int(value) <= high

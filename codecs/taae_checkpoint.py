@@ -69,7 +69,7 @@ def read(path: Path, config: TAAEConfig | None = None) -> tuple[TAAEConfig, dict
         elif not name.startswith(LEFT_OUT):
             unexpected.append(name)
     what = "TAAE of this configuration"
-    check_exactly(path, tensors, model.state_dict(), published, what, unexpected, asks="the configuration asks")
+    check_exactly(path, tensors, model.state_dict(), published, what, unknown=unexpected, asks="the configuration asks")
     return config, {name: tensor.float().contiguous() for name, tensor in tensors.items()}
 
 

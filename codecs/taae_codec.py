@@ -17,7 +17,7 @@ from .errors import InvalidTokens, WeightsCorrupt
 from .fingerprint import fingerprint, sha256_of
 from .frames import ceil_div, check_frames
 from .loudness import gain_to
-from .model_cache import shared
+from .model_cache import of_file, shared
 from .taae import TAAE, TAAEConfig
 from .taae_config import LOUDNESS_LUFS
 
@@ -85,7 +85,7 @@ def load(spec: Spec, preset: str, config: TAAEConfig, checkpoint: Path, device: 
     if not checkpoint.is_file():
         raise WeightsCorrupt(f"{checkpoint} is not there any more.")
     model = shared(
-        ("taae", str(checkpoint.resolve()), checkpoint.stat().st_mtime_ns, device),
+        ("taae", of_file(checkpoint), device),
         lambda: TAAE.from_checkpoint(checkpoint, config).to(device),
     )
     sources = sorted(path for pattern in _SOURCES for path in _PACKAGE.glob(pattern))

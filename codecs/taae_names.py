@@ -9,7 +9,6 @@ published repository (README: the base model, and the one trained on for 500 000
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from .base import Codec, Family, Spec
-from .errors import CodecError, UnknownCodec, WeightsCorrupt, WeightsMissing
+from .errors import CodecError, UnknownCodec, WeightsCorrupt
+from .file_facts import metadata_of, stated_facts, stated_table
 from .taae_config import LOUDNESS_LUFS, NATIVE, PRESETS, TAAEConfig
 from .weights import WeightFile, Weights
 
@@ -188,19 +188,11 @@ def family(variant: str) -> Family:
 
 
 def facts_of_file(path: Path) -> tuple[TAAEConfig, dict[str, Any]]:
-    """Configuration and facts from the header of a file that this project wrote; no tensor is read."""
-    from safetensors import SafetensorError, safe_open
-
-    if not path.is_file():
-        raise WeightsMissing(f"There is no file {path}.")
+    """Configuration and facts from the header of a file that this project wrote; no tensor is read. Raises
+    WeightsMissing, WeightsCorrupt."""
+    metadata = metadata_of(path, FORMAT, f"{path} does not state that it is a TAAE of this project.")
+    facts = stated_facts(path, metadata, ("parameters",))
     try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-        if metadata.get("format") != FORMAT:
-            raise WeightsCorrupt(f"{path} does not state that it is a TAAE of this project.")
-        facts = dict(json.loads(metadata["facts"]))
-        return TAAEConfig.from_table(json.loads(metadata["config"])), {**facts, "parameters": int(facts["parameters"])}
-    except WeightsCorrupt:
-        raise
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError, CodecError) as error:
+        return TAAEConfig.from_table(stated_table(path, metadata, "config")), facts
+    except (KeyError, TypeError, ValueError, CodecError) as error:
         raise WeightsCorrupt(f"{path} is damaged, or not a TAAE of this project: {error}.") from error

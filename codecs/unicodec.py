@@ -186,7 +186,7 @@ class UniCodec(nn.Module):
         domains = one_a_clip(domain, batch)
         codes = torch.zeros(batch, 1, self._frames(samples), dtype=torch.int64, device=audio.device)
         together = None if audio.device.type == "cpu" else self._codes(audio, domains, lengths)
-        for index, length in enumerate(lengths or [samples] * batch):
+        for index, length in enumerate([samples] * batch if lengths is None else lengths):
             frames = self._frames(length)
             if together is None:
                 # A batch gains a CPU nothing, and a near tie between two entries may not hang on who else is in it.

@@ -28,6 +28,7 @@ from .checkpoint_layout import (
     Written,
     check_exactly,
     fourier_head,
+    published_name,
     refuse,
     seanet_encoder,
     vocos_decoder,
@@ -79,7 +80,7 @@ def read(path: Path, config: UniCodecConfig | Mapping[str, Any] | None) -> tuple
     """Hyper-parameters and tensors under the names of `UniCodec.state_dict`, with those of `semantic` that the file
     has. `config` as in `UniCodec.from_checkpoint`. Raises WeightsMissing, WeightsCorrupt."""
     stored, metadata = read_tensors(path)
-    tensors = _of_model(path, stored)
+    tensors, stored_as = _of_model(path, stored)
     found = _config(path, tensors, metadata, config)
     try:
         with torch.device("meta"):
@@ -90,7 +91,7 @@ def read(path: Path, config: UniCodecConfig | Mapping[str, Any] | None) -> tuple
     expected = {
         name: tensor for name, tensor in model.state_dict().items() if name in tensors or not name.startswith(_SEMANTIC)
     }
-    check_exactly(path, tensors, expected, published_names(model), "UniCodec")
+    check_exactly(path, tensors, expected, published_names(model), "UniCodec", stored_as=stored_as)
     return found, tensors
 
 
@@ -150,9 +151,10 @@ def published_names(model: UniCodec) -> dict[str, str]:
     return names
 
 
-def _of_model(path: Path, stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors that belong to the model, under our names."""
+def _of_model(path: Path, stored: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors that belong to the model, under our names, and what the file calls them."""
     tensors: dict[str, Tensor] = {}
+    stored_as: dict[str, str] = {}
     unknown: list[str] = []
     for name, tensor in stored.items():
         if name.startswith(LEFT_OUT):
@@ -161,10 +163,13 @@ def _of_model(path: Path, stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if own is None:
             unknown.append(name)
         elif not _DEAD.match(own):
-            tensors[own] = tensor
+            if own in tensors:
+                # With and without the wrapper's name: which of both it is to be cannot be told.
+                unknown += [stored_as[own], name]
+            tensors[own], stored_as[own] = tensor, name
     if unknown or not tensors:
-        refuse(path, "does not hold a UniCodec", "unexpected tensors", unknown or stored)
-    return tensors
+        refuse(path, "does not hold a UniCodec", {"unexpected tensors": unknown or list(stored)})
+    return tensors, stored_as
 
 
 def _own_name(published: str) -> str | None:
@@ -173,6 +178,10 @@ def _own_name(published: str) -> str | None:
             rest = WRAPPER.sub(".", "." + published.removeprefix(prefix)).removeprefix(".")
             return own + rest.replace(_PUBLISHED_MIXTURE, _MIXTURE)
     return None
+
+
+def _published_name(own: str) -> str:
+    return published_name(own, PREFIXES).replace(_MIXTURE, _PUBLISHED_MIXTURE)
 
 
 def _config(
@@ -204,7 +213,7 @@ def _from_metadata(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[
 def _from_table(path: Path, tensors: Mapping[str, Tensor], table: Mapping[str, Any]) -> UniCodecConfig:
     """The hyper-parameters that shapes tell, with what the table says of the others; where both say something, they
     must agree."""
-    shapes = Shapes(path, tensors, "UniCodec")
+    shapes = Shapes(path, tensors, "UniCodec", _published_name)
     given = dict(_flat(table))
     encoder = seanet_encoder(shapes)
     heads, chosen, sample_rate = (given.pop(key, usual) for key, usual in _NOT_IN_SHAPES.items())
@@ -213,8 +222,8 @@ def _from_table(path: Path, tensors: Mapping[str, Tensor], table: Mapping[str, A
             f"{', '.join(_NOT_IN_SHAPES)} of a UniCodec are whole numbers from 1 on; got {heads!r}, {chosen!r}, "
             f"{sample_rate!r} for {path}."
         )
-    experts = shapes.numbers(r"transformer\.layers\.0\.mixture\.experts\.(\d+)\.")
-    layers = shapes.numbers(r"transformer\.layers\.(\d+)\.")
+    experts = shapes.count(r"transformer\.layers\.0\.mixture\.experts\.(\d+)\.")
+    layers = shapes.count(r"transformer\.layers\.(\d+)\.")
     if not experts or not layers:
         shapes.lacks("transformer.layers.0.mixture.experts.0.w1.weight")
     expert_width = shapes("transformer.layers.0.mixture.experts.0.w1.weight", 2)[0]
@@ -225,15 +234,15 @@ def _from_table(path: Path, tensors: Mapping[str, Tensor], table: Mapping[str, A
             sample_rate=sample_rate,
             encoder=encoder,
             transformer=ExpertTransformerConfig(
-                layers=layers[-1] + 1,
+                layers=layers,
                 heads=heads,
                 expert_width=expert_width,
-                routed=experts[-1] + 1,
+                routed=experts,
                 shared=max(1, shared_width // expert_width),
                 chosen=chosen,
             ),
             entries=shapes("quantizer.embedding.weight", 2)[0],
-            decoder=vocos_decoder(shapes),
+            decoder=vocos_decoder(shapes, encoder.dimension),
             n_fft=fourier_head(shapes, encoder.hop),
         )
         if projected is not None:

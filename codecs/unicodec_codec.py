@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from .base import Spec
-from .model_cache import shared
+from .model_cache import of_file, shared
 from .one_codebook_codec import OneCodebookCodec, check_model, identity_of
 from .unicodec import UniCodec
 from .unicodec_long import decode_blocks, encode_blocks
@@ -64,7 +64,7 @@ class UniCodecCodec(OneCodebookCodec):
 def load(spec: Spec, checkpoint: Path, domain: str, device: str) -> UniCodecCodec:
     """The codec of one checkpoint and domain ("": none). Raises WeightsMissing, WeightsCorrupt."""
     model = shared(
-        ("unicodec", str(checkpoint.resolve()), checkpoint.stat().st_mtime_ns, device),
+        ("unicodec", of_file(checkpoint), device),
         lambda: UniCodec.from_checkpoint(checkpoint).to(device),
     )
     check_model(checkpoint, model.config, spec)

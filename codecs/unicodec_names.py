@@ -17,7 +17,6 @@ repository and its issues.
 
 from __future__ import annotations
 
-import json
 import math
 from functools import partial
 from pathlib import Path
@@ -25,7 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 from .base import Codec, Family, Spec
 from .domains import DOMAINS, parts
-from .errors import UnknownCodec, WeightsCorrupt, WeightsMissing
+from .errors import UnknownCodec
+from .file_facts import metadata_of, stated_facts
 from .weights import WeightFile, Weights
 from .window_length import WINDOW_S
 
@@ -143,17 +143,7 @@ def _load(name: str, path: Path, rate: str, device: str) -> Codec:
 
 
 def facts_of_file(path: Path) -> dict[str, Any]:
-    """Facts from the header of a file that this project wrote; no tensor is read."""
-    from safetensors import SafetensorError, safe_open
-
-    if not path.is_file():
-        raise WeightsMissing(f"There is no file {path}.")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-        if metadata.get("format") != FORMAT:
-            raise WeightsCorrupt(f"{path} does not state that it is a UniCodec of this project.")
-        facts = json.loads(metadata["facts"])
-        return {**facts, **{key: int(facts[key]) for key in ("sample_rate", "hop", "entries", "parameters")}}
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise WeightsCorrupt(f"{path} is damaged, or not a UniCodec of this project: {error}.") from error
+    """Facts from the header of a file that this project wrote; no tensor is read. Raises WeightsMissing,
+    WeightsCorrupt."""
+    metadata = metadata_of(path, FORMAT, f"{path} does not state that it is a UniCodec of this project.")
+    return stated_facts(path, metadata, ("sample_rate", "hop", "entries", "parameters"))

@@ -135,7 +135,7 @@ class WavTokenizer(nn.Module):
         batch, _, samples = audio.shape
         codes = torch.zeros(batch, 1, self._frames(samples), dtype=torch.int64, device=audio.device)
         together = None if audio.device.type == "cpu" else self._codes(audio, lengths)
-        for index, length in enumerate(lengths or [samples] * batch):
+        for index, length in enumerate([samples] * batch if lengths is None else lengths):
             frames = self._frames(length)
             if together is None:
                 # A batch gains a CPU nothing, and a near tie between two entries may not hang on who else is in it.
@@ -148,7 +148,13 @@ class WavTokenizer(nn.Module):
         return -(-samples // self.config.hop)
 
     def _codes(self, audio: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
-        return self.quantizer.encode(self.encoder(audio.to(_dtype(self.encoder)), lengths))
+        return self.features_to_codes(self.encoder(audio.to(_dtype(self.encoder)), lengths))
+
+    def features_to_codes(self, features: Tensor) -> Tensor:
+        """The encoder's features `[B, D, N]` to the nearest entries, int64 `[B, 1, N]`. Raises InvalidAudio where audio
+        was so loud that they are no numbers."""
+        model_input.check_features("WavTokenizer", features)
+        return self.quantizer.encode(features)
 
     @torch.no_grad()
     def decode(self, codes: Tensor, length: int | None = None, bandwidth_id: int = 0) -> Tensor:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from .checkpoint_layout import (
     Written,
     check_exactly,
     fourier_head,
+    published_name,
     refuse,
     seanet_encoder,
     vocos_decoder,
@@ -33,7 +35,6 @@ from .checkpoint_layout import (
     write_model,
 )
 from .errors import CodecError, WeightsCorrupt
-from .layers.vocos import VocosConfig
 from .wavtokenizer import WavTokenizer, WavTokenizerConfig
 from .wavtokenizer_names import FORMAT
 
@@ -49,6 +50,8 @@ PREFIXES = {
 LEFT_OUT = ("multiperioddisc.", "multiresddisc.", "dac.", "dacdiscriminator.", "melspec_loss.")
 """Published prefixes of what only training needs."""
 
+_LEAST_HZ, _MOST_HZ = 1_000, 768_000
+
 
 def read(path: Path, sample_rate: int | None = None) -> tuple[WavTokenizerConfig, dict[str, Tensor]]:
     """Hyper-parameters and the tensors of the model, under the names of `WavTokenizer.state_dict`.
@@ -56,17 +59,19 @@ def read(path: Path, sample_rate: int | None = None) -> tuple[WavTokenizerConfig
     `sample_rate` in Hz for files that do not state it; None: 24 000. Raises WeightsMissing, WeightsCorrupt.
     """
     stored, metadata = read_tensors(path)
-    tensors = _of_model(path, stored)
+    tensors, stored_as = _of_model(path, stored)
     stated_hz = _stated_sample_rate(path, metadata)
+    if sample_rate is not None and not _is_rate(sample_rate):
+        raise CodecError(f"A sample rate is a whole number of Hz, {_LEAST_HZ} to {_MOST_HZ}; got {sample_rate!r}.")
     if stated_hz and sample_rate not in (None, stated_hz):
         raise WeightsCorrupt(f"{path} is a model of {stated_hz} Hz; it was asked for one of {sample_rate} Hz.")
-    config = infer_config(path, tensors, stated_hz or sample_rate or WavTokenizerConfig.sample_rate)
     try:
+        config = infer_config(path, tensors, stated_hz or sample_rate or WavTokenizerConfig.sample_rate)
         with torch.device("meta"):
             model = WavTokenizer(config)
     except (ValueError, RuntimeError) as error:
         raise WeightsCorrupt(f"{path} holds tensors of shapes that no WavTokenizer has: {error}.") from error
-    check_exactly(path, tensors, model.state_dict(), published_names(model), "WavTokenizer")
+    check_exactly(path, tensors, model.state_dict(), published_names(model), "WavTokenizer", stored_as=stored_as)
     return config, tensors
 
 
@@ -116,22 +121,26 @@ def published_names(model: WavTokenizer) -> dict[str, str]:
     return names
 
 
-def _of_model(path: Path, stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors that belong to the model, under our names."""
+def _of_model(path: Path, stored: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors that belong to the model, under our names, and what the file calls them."""
     tensors: dict[str, Tensor] = {}
+    stored_as: dict[str, str] = {}
     unknown: list[str] = []
     mirrored = not any(name.startswith(PREFIXES["backbone."]) for name in stored)
     for name, tensor in stored.items():
-        own = next((own for own, published in PREFIXES.items() if name.startswith(published)), None)
-        if own is None:
+        prefix = next((own for own, published in PREFIXES.items() if name.startswith(published)), None)
+        if prefix is None:
             if not name.startswith(LEFT_OUT):
                 unknown.append(name)
-        elif own != "decoder." or mirrored:
-            rest = WRAPPER.sub(".", "." + name.removeprefix(PREFIXES[own]))
-            tensors[own + rest.removeprefix(".")] = tensor
+        elif prefix != "decoder." or mirrored:
+            own = prefix + WRAPPER.sub(".", "." + name.removeprefix(PREFIXES[prefix])).removeprefix(".")
+            if own in tensors:
+                # With and without the wrapper's name: which of both it is to be cannot be told.
+                unknown += [stored_as[own], name]
+            tensors[own], stored_as[own] = tensor, name
     if unknown or not tensors:
-        refuse(path, "does not hold a WavTokenizer", "unexpected tensors", unknown or stored)
-    return tensors
+        refuse(path, "does not hold a WavTokenizer", {"unexpected tensors": unknown or list(stored)})
+    return tensors, stored_as
 
 
 def _stated_facts(path: Path) -> dict[str, Any]:
@@ -152,34 +161,25 @@ def _stated_sample_rate(path: Path, metadata: Mapping[str, str]) -> int | None:
         stated = json.loads(metadata["config"])["sample_rate"]
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise WeightsCorrupt(f"{path} states no sample rate in its metadata: {error}.") from error
-    if not isinstance(stated, int) or not 1_000 <= stated <= 768_000:
-        raise WeightsCorrupt(f"{path} states a sample rate of {stated!r}; it must be a number of Hz.")
-    return stated
+    if not _is_rate(stated):
+        raise WeightsCorrupt(f"{path} states a sample rate of {stated!r}; it must be {_LEAST_HZ} to {_MOST_HZ} Hz.")
+    return int(stated)
+
+
+def _is_rate(hz: object) -> bool:
+    return type(hz) is int and _LEAST_HZ <= hz <= _MOST_HZ
 
 
 def infer_config(path: Path, tensors: Mapping[str, Tensor], sample_rate: int) -> WavTokenizerConfig:
     """The hyper-parameters that tensors (under our names) were made with. Raises WeightsCorrupt."""
-    shapes = Shapes(path, tensors, "WavTokenizer")
+    shapes = Shapes(path, tensors, "WavTokenizer", partial(published_name, prefixes=PREFIXES))
     encoder = seanet_encoder(shapes)
-    try:
-        return WavTokenizerConfig(
-            sample_rate=sample_rate,
-            encoder=encoder,
-            entries=shapes("quantizer.embed", 2)[0],
-            decoder=_decoder(shapes),
-            n_fft=_n_fft(shapes, encoder.hop),
-        )
-    except CodecError as error:
-        raise WeightsCorrupt(f"{path} holds parts of different models: {error}") from error
-
-
-def _decoder(shapes: Shapes) -> VocosConfig | None:
-    return None if _mirrored(shapes) else vocos_decoder(shapes)
-
-
-def _n_fft(shapes: Shapes, hop: int) -> int | None:
-    return None if _mirrored(shapes) else fourier_head(shapes, hop)
-
-
-def _mirrored(shapes: Shapes) -> bool:
-    return any(name.startswith("decoder.") for name in shapes.tensors)
+    mirrored = any(name.startswith("decoder.") for name in tensors)
+    codebook = [("quantizer.embed", 0), ("quantizer.embed_avg", 0), ("quantizer.cluster_size", 0)]
+    return WavTokenizerConfig(
+        sample_rate=sample_rate,
+        encoder=encoder,
+        entries=shapes.most(*codebook),
+        decoder=None if mirrored else vocos_decoder(shapes, encoder.dimension),
+        n_fft=None if mirrored else fourier_head(shapes, encoder.hop),
+    )

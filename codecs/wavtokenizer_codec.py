@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from .base import Spec
-from .model_cache import shared
+from .model_cache import of_file, shared
 from .one_codebook_codec import OneCodebookCodec, check_model, identity_of
 from .wavtokenizer import WavTokenizer
 from .wavtokenizer_long import decode_blocks, encode_blocks
@@ -59,7 +59,7 @@ class WavTokenizerCodec(OneCodebookCodec):
 def load(spec: Spec, checkpoint: Path, device: str) -> WavTokenizerCodec:
     """The codec of one checkpoint. Raises WeightsMissing, WeightsCorrupt."""
     model = shared(
-        ("wavtokenizer", str(checkpoint.resolve()), checkpoint.stat().st_mtime_ns, device),
+        ("wavtokenizer", of_file(checkpoint), device),
         lambda: WavTokenizer.from_checkpoint(checkpoint).to(device),
     )
     check_model(checkpoint, model.config, spec)

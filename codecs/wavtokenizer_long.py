@@ -72,7 +72,7 @@ def encode_blocks(model: WavTokenizer, blocks: Iterable[Tensor], block_s: float 
     dtype = next(model.encoder.parameters()).dtype
     typed = (block.to(dtype) for block in audio)
     with torch.no_grad():
-        codes = [model.quantizer.encode(features) for features in _features(model, typed, block_s)]
+        codes = [model.features_to_codes(features) for features in _features(model, typed, block_s)]
     if not codes:
         raise InvalidAudio("WavTokenizer was given audio without samples: no blocks.")
     return torch.cat(codes, dim=-1), audio.length
@@ -197,7 +197,7 @@ def vocos_reach(config: FrameConfig) -> Fraction:
     assert config.decoder is not None
     # Of 3 frames in the residual blocks, two in each; of 7 in each ConvNeXt block.
     convolutions = config.decoder.kernel // 2 + _RESIDUAL_BLOCKS * 2 + config.decoder.layers * 3
-    return convolutions + Fraction(config.window - config.hop, 2 * config.hop)
+    return convolutions + Fraction(math.ceil((config.window - config.hop) / 2), config.hop)
 
 
 def _residuals(config: SeanetConfig, rate: int) -> Fraction:

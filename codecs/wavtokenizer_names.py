@@ -10,7 +10,6 @@ and its issues (#23, #45, #72, #88: what each checkpoint was trained on).
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .base import Codec, Family, Spec
-from .errors import UnknownCodec, WeightsCorrupt, WeightsMissing
+from .errors import UnknownCodec
+from .file_facts import metadata_of, stated_facts, stated_table
 from .weights import WeightFile, Weights
 from .window_length import WINDOW_S
 
@@ -42,6 +42,7 @@ _NOTES = (
     "windows of {window_s:g} s, cross-faded; tokens do not depend on it. "
     "Checkpoints of one hop have the same shapes and different codebooks; tokens carry their codebook's fingerprint."
 )
+_MIRRORED = "Decoded by transposed convolutions, the encoder's mirror image: no sample hangs on the whole clip."
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,8 @@ _VARIANTS = (
 
 def spec_of(name: str, facts: Mapping[str, Any]) -> Spec:
     """Facts of one model, from those that depend on the checkpoint."""
+    mirrored = facts.get("mirrored", False)
+    notes = _MIRRORED if mirrored else _NOTES.format(window_s=WINDOW_S)
     return Spec(
         name=name,
         sample_rate=facts["sample_rate"],
@@ -141,14 +144,15 @@ def spec_of(name: str, facts: Mapping[str, Any]) -> Spec:
         codebook_sizes=(facts["entries"],),
         domain=facts.get("domain", "general"),
         causal=False,
-        latency_s=math.inf,
+        # A mirrored decoder sees a few frames to either side.
+        latency_s=None if mirrored else math.inf,
         parameters=facts["parameters"],
         paper=_PAPER,
         source=facts.get("source", _SOURCE),
         licence=_LICENCE,
         weights_licence=facts.get("weights_licence", "none stated"),
         training_data=facts.get("training_data", ""),
-        notes=(facts.get("notes", "") + " " + _NOTES.format(window_s=WINDOW_S)).strip(),
+        notes=(facts.get("notes", "") + " " + notes).strip(),
     )
 
 
@@ -236,20 +240,13 @@ def family(variant: str) -> Family:
 
 
 def facts_of_file(path: Path) -> dict[str, Any]:
-    """Facts from the header of a file that this project wrote; no tensor is read."""
-    from safetensors import SafetensorError, safe_open
-
-    if not path.is_file():
-        raise WeightsMissing(f"There is no file {path}.")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-        if metadata.get("format") != FORMAT:
-            raise WeightsCorrupt(
-                f"{path} does not state that it is a WavTokenizer of this project; `codeczoo convert {path}` makes one "
-                "of any checkpoint with WavTokenizer's tensors."
-            )
-        facts = json.loads(metadata["facts"])
-        return {**facts, **{key: int(facts[key]) for key in ("sample_rate", "hop", "entries", "parameters")}}
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise WeightsCorrupt(f"{path} is damaged, or not a WavTokenizer of this project: {error}.") from error
+    """Facts from the header of a file that this project wrote; no tensor is read. Raises WeightsMissing,
+    WeightsCorrupt."""
+    refusal = (
+        f"{path} does not state that it is a WavTokenizer of this project; `codeczoo convert {path}` makes one of any "
+        "checkpoint with WavTokenizer's tensors."
+    )
+    metadata = metadata_of(path, FORMAT, refusal)
+    facts = stated_facts(path, metadata, ("sample_rate", "hop", "entries", "parameters"))
+    mirrored = "config" in metadata and stated_table(path, metadata, "config").get("decoder", {}) is None
+    return {**facts, "mirrored": mirrored}

@@ -192,6 +192,11 @@ def _is_converted(weights: Weights, folder: Path) -> bool:
     return bool(weights.converted) and (folder / weights.converted).is_file()
 
 
+def wants_conversion(weights: Weights, folder: Path) -> bool:
+    """Whether `fetch` would still convert what lies in this folder: a conversion may have been cut off, or refused."""
+    return weights.convert is not None and folder == user_cache() / weights.name and not _is_converted(weights, folder)
+
+
 def paths(weights: Weights, folder: Path) -> tuple[Path, ...]:
     """The files of `weights` to read in a folder that `find` gave: the converted one where it is there."""
     names = [weights.converted] if _is_converted(weights, folder) else [file.path for file in weights.files]

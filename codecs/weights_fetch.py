@@ -53,7 +53,10 @@ def fetch_files(weights: Weights, folder: Path, progress: Progress) -> None:
 def convert_files(weights: Weights, folder: Path, convert: Callable[[Path, Path], object]) -> None:
     """Make the converted file of what was fetched, pin it, and remove what it stands for. Raises WeightsCorrupt."""
     fetched = [folder / file.path for file in weights.files]
-    convert(fetched[0], folder / weights.converted)
+    try:
+        convert(fetched[0], folder / weights.converted)
+    except WeightsCorrupt as error:
+        raise WeightsCorrupt(f"{error} The file is kept; to fetch it anew, remove {fetched[0]} first.") from error
     lock = read_lock(folder)
     files = {**lock.get("files", {}), weights.converted: sha256_of(folder / weights.converted)}
     _write_lock(folder, {**lock, "files": files})

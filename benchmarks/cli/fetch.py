@@ -62,7 +62,8 @@ def _fetch_codec(name: str) -> None:
     needed = found.weights
     source = needed.source or f"{needed.repository} on the Hugging Face hub"
     print(f"{found.name}: licence of the weights: {needed.licence or 'none stated'}; source: {source}")
-    if weights.locate(needed) is not None:
+    here = weights.locate(needed)
+    if here is not None and not weights.wants_conversion(needed, here):
         print(f"{found.name}: already here, verified: {weights.find(needed)}")
         return
     with Bar(0, unit="B", description=found.name) as bar:

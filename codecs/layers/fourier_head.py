@@ -1,8 +1,9 @@
 """The head of Vocos (Siuzdak, 2023): frames to spectra to audio, by the inverse short-time Fourier transform.
 
 Conventions. A frame of D features becomes n_fft/2+1 log-magnitudes and as many phases. Magnitudes are limited to 100.
-Frames overlap by n_fft - hop samples; (n_fft - hop) / 2 samples are cut from both ends, so that N frames are exactly
-N hop samples, and the sum is divided by the sum of the squared windows that fall on it.
+Frames overlap by n_fft - hop samples; half as many are cut from either end (of an odd number, the one more from the
+back, which the published code leaves there), so that N frames are exactly N hop samples, and the sum is divided by the
+sum of the squared windows that fall on it.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ class InverseStft(nn.Module):
 
     def __init__(self, n_fft: int, hop: int) -> None:
         super().__init__()
-        if n_fft < hop or (n_fft - hop) % 2:
-            raise ValueError(f"n_fft must exceed the hop by an even number of samples; got {n_fft} and {hop}.")
+        if n_fft < hop:
+            raise ValueError(f"n_fft must be no less than the hop; got {n_fft} and {hop}.")
         self.n_fft = n_fft
         self.hop = hop
         self.register_buffer("window", torch.hann_window(n_fft))

@@ -31,6 +31,13 @@ class FrameConfig:
                 f"The decoder takes features of {self.decoder.dimension} channels, the encoder gives "
                 f"{self.encoder.dimension}; set both dimensions alike."
             )
+        if self.sample_rate < 1:
+            raise ValueError(f"A sample rate is a number of Hz; got {self.sample_rate}.")
+        if self.decoder is not None and (self.window % 2 or self.window < self.hop + 2):
+            raise ValueError(
+                f"n_fft must be even, and at least two samples more than the hop of {self.hop}: where frames do not "
+                f"overlap there is no audio; got {self.window}."
+            )
 
     @property
     def hop(self) -> int:
@@ -44,7 +51,7 @@ class FrameConfig:
     @property
     def window(self) -> int:
         """Samples of one spectrum of the head."""
-        return self.n_fft or 4 * self.hop
+        return 4 * self.hop if self.n_fft is None else self.n_fft
 
     @property
     def bandwidths(self) -> int:

@@ -36,6 +36,16 @@ class SeanetConfig:
     compress: int = 2
     """Residual units are narrower inside by this factor."""
 
+    def __post_init__(self) -> None:
+        counts = (self.width, self.dimension, self.residual_layers, self.kernel, self.last_kernel)
+        if not self.strides or min(*self.strides, *counts, self.residual_kernel, self.compress) < 1:
+            raise ValueError(f"SEANet's numbers are 1 or more, and there is a stride; got {self}.")
+        if self.lstm_layers < 0 or self.width < self.compress:
+            raise ValueError(
+                "SEANet has no or more LSTM layers, and residual units of at least one channel; got "
+                f"{self.lstm_layers} layers, and {self.width} channels narrowed by {self.compress}."
+            )
+
     @property
     def hop(self) -> int:
         """Samples a frame."""
@@ -70,7 +80,7 @@ class SeanetEncoder(nn.Module):
         self.model = nn.ModuleList(self._layers(config))
         self.stage = len(self.model) - 2 - (config.lstm_layers > 0)
         """Layers up to the end of the last stage; the LSTM, if there is one, an activation and a convolution follow."""
-        self.front = self.stage - (config.residual_layers + 2) if config.strides else 0
+        self.front = self.stage - (config.residual_layers + 2)
         """Layers that work at a high rate: all but the last stage and what follows it."""
         self.stage_tiles = Tiles.of(self.model[self.front : self.stage], STAGE_TILE)
         self.tiles = Tiles.of(self.model[: self.front], TILE)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from .attention import AttentionBlock, GroupNorm, ResidualBlock
+from .attention import GROUPS, AttentionBlock, GroupNorm, ResidualBlock
 from .convnext import EPSILON, AdaptiveLayerNorm, ConvNeXtBlock
 
 ATTENTION = 2
@@ -33,7 +33,14 @@ class VocosConfig:
     bandwidths: int = 4
     """Rows of the tables of the adaptive normalisation; the published models were trained with all of them alike."""
     kernel: int = 7
+    """Odd, so that there are as many frames behind the first convolution as in front of it."""
     attention: bool = True
+
+    def __post_init__(self) -> None:
+        if min(self.dimension, self.intermediate, self.layers, self.bandwidths) < 1 or self.kernel % 2 != 1:
+            raise ValueError(f"Vocos' numbers are 1 or more, and its kernel is odd; got {self}.")
+        if self.width < 1 or self.width % GROUPS:
+            raise ValueError(f"Vocos normalises {GROUPS} groups of channels; got a width of {self.width}.")
 
 
 class VocosBackbone(nn.Module):

@@ -26,9 +26,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codeczoo.codecs.errors import InvalidTokens
+from codeczoo.codecs.errors import InvalidFeatures, InvalidTokens
 
 
 @dataclass(frozen=True)
@@ -120,10 +121,15 @@ class Quantizer(nn.Module, ABC):
         return usage(codes, self.codebook_sizes) | {"replaced": torch.tensor(float(self.replaced), device=codes.device)}
 
     def check_features(self, features: Tensor) -> None:
-        """Raise ValueError unless these are floating-point `[B, D, N]`."""
+        """Raise ValueError unless these are floating-point `[B, D, N]`; in eval InvalidFeatures unless they are finite:
+        of NaN any code would do. (In training NaN shows in the loss, and the step is skipped.)"""
         if features.dim() != 3 or features.shape[1] != self.dim or not features.is_floating_point():
             got = f"{features.dtype} {tuple(features.shape)}"
             raise ValueError(f"This quantizer takes floating-point features [B, {self.dim}, N]; got {got}.")
+        if not self.training and not bool(features.isfinite().all()):
+            raise InvalidFeatures(
+                f"The features {tuple(features.shape)} hold NaN or infinite numbers: they have no codes."
+            )
 
     def check_codes(self, codes: Tensor) -> None:
         """Raise InvalidTokens unless these are int64 `[B, K, N]` within the codebooks."""
@@ -161,6 +167,11 @@ def from_rows(rows: Tensor, batch: int, frames: int) -> Tensor:
 def straight_through(features: Tensor, quantized: Tensor) -> Tensor:
     """The value of `quantized`, to the last bit, in the dtype and with the gradient of `features`."""
     return quantized.detach().to(features.dtype) + (features - features.detach())
+
+
+def squared_error(estimate: Tensor, target: Tensor) -> Tensor:
+    """Mean over all elements of (estimate - target)^2, float32; 0 where there is none."""
+    return F.mse_loss(estimate.float(), target.float()) if target.numel() else 0.0 * estimate.float().sum()
 
 
 def usage(codes: Tensor, codebook_sizes: tuple[int, ...]) -> dict[str, Tensor]:

@@ -48,6 +48,8 @@ class PooledQuantizer(Quantizer):
         return self._spread(self.inner.decode(pooled), frames)
 
     def _pooled(self, features: Tensor) -> Tensor:
+        if not features.shape[-1]:
+            return features.float()
         return F.avg_pool1d(features.float(), self.stride, self.stride, ceil_mode=True)
 
     def _spread(self, pooled: Tensor, frames: int) -> Tensor:

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .base import Quantized, Quantizer, from_rows, straight_through, to_rows
+from .base import Quantized, Quantizer, from_rows, squared_error, straight_through, to_rows
 from .search import nearest
 from .shared_rows import SharedRows, summed
 
@@ -86,8 +86,8 @@ class SimVectorQuantizer(Quantizer):
             # Tied to the map, which several processes would wait for the gradient of.
             return Quantized(features, codes, 0.0 * quantized.float().sum(), self.statistics(codes))
         if self.training:
-            commitment = F.mse_loss(features.float(), quantized.detach())
-            codebook = F.mse_loss(quantized, features.detach().float())
+            commitment = squared_error(features, quantized.detach())
+            codebook = squared_error(quantized, features.detach())
             loss = self.commitment_weight * commitment + self.codebook_weight * codebook
         else:
             loss = torch.zeros((), device=features.device)

@@ -39,7 +39,7 @@ from torch import Tensor
 
 from codeczoo.codecs.errors import CodebookMissing
 
-from .base import Quantized, Quantizer, from_rows, straight_through, to_rows
+from .base import Quantized, Quantizer, from_rows, squared_error, straight_through, to_rows
 from .k_means import cluster_sums, k_means
 from .search import nearest
 from .shared_rows import SharedRows, from_first, is_first, row_numbers, summed
@@ -124,7 +124,7 @@ class VectorQuantizer(Quantizer):
                 self._stage(rows, codes)
         batch, _, frames = features.shape
         quantized = from_rows(chosen, batch, frames)
-        loss = F.mse_loss(features.float(), quantized) if self.training else quantized.new_zeros(())
+        loss = squared_error(features, quantized) if self.training else quantized.new_zeros(())
         codes = codes.reshape(batch, 1, frames)
         return Quantized(straight_through(features, quantized), codes, loss, self.statistics(codes))
 
@@ -274,4 +274,6 @@ class VectorQuantizer(Quantizer):
 
 def _spread_rows(rows: Tensor, count: int) -> Tensor:
     """`count` evenly spaced rows; repeated where there are fewer. No draw, so nothing random depends on it."""
+    if not len(rows):
+        return rows.new_zeros(count, rows.shape[1])
     return rows[torch.arange(count, device=rows.device) * len(rows) // count]

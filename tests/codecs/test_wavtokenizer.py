@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from encodec.modules import SEANetDecoder, SEANetEncoder
@@ -14,6 +15,7 @@ from codeczoo.codecs.layers.fourier_head import InverseStft
 from codeczoo.codecs.layers.seanet import SeanetConfig, SeanetDecoder, SeanetEncoder
 from codeczoo.codecs.layers.vocos import VocosConfig
 from codeczoo.codecs.wavtokenizer import WavTokenizer, WavTokenizerConfig
+from codeczoo.codecs.wavtokenizer_long import encode_blocks
 
 SEANET = SeanetConfig(width=4, dimension=32)
 VOCOS = VocosConfig(dimension=32, width=64, intermediate=96, layers=2)
@@ -31,6 +33,12 @@ CONFIGS = {
         decoder=VocosConfig(dimension=16, width=32, intermediate=48, layers=1, bandwidths=1, attention=False),
         n_fft=32,
         entries=16,
+    ),
+    "odd hop": WavTokenizerConfig(
+        sample_rate=44_100,
+        encoder=SeanetConfig(strides=(7, 9), width=4, dimension=16),
+        decoder=VocosConfig(dimension=16, width=64, intermediate=32, layers=1),
+        entries=32,
     ),
     "mirrored": WavTokenizerConfig(encoder=SEANET, decoder=None, entries=64),
 }
@@ -114,7 +122,7 @@ def test_folding_weight_norm_changes_nothing(model: WavTokenizer) -> None:
 def test_bandwidth_ids_are_rows_of_the_tables(model: WavTokenizer) -> None:
     codes = model.encode(noise(2_000))
     if model.config.bandwidths == 1:
-        with pytest.raises(InvalidTokens, match="bandwidth_id must be 0 to 0; got 1"):
+        with pytest.raises(InvalidTokens, match=r"bandwidth_id must be 0 to 0, .*; got 1"):
             model.decode(codes, bandwidth_id=1)
         return
     first, second = model.decode(codes, bandwidth_id=0), model.decode(codes, bandwidth_id=1)
@@ -181,14 +189,14 @@ def test_mirrored_decoder_is_that_of_encodec(config: SeanetConfig, frames: int) 
         torch.testing.assert_close(ours(features), theirs(features), rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize(("n_fft", "hop"), [(1_280, 320), (32, 6), (7, 3), (12, 12), (2_400, 600)])
+@pytest.mark.parametrize(("n_fft", "hop"), [(1_280, 320), (32, 6), (7, 3), (12, 12), (2_400, 600), (36, 9)])
 def test_inverse_stft_undoes_the_stft(n_fft: int, hop: int) -> None:
     """Frames of a known signal, windowed and transformed, come back as the signal wherever windows reach."""
     istft = InverseStft(n_fft, hop)
     istft.window.add_(0.3)  # a window without zeros: then the ends come back too
     frames = 5
     cut = (n_fft - hop) // 2
-    signal = torch.randn(2, frames * hop + 2 * cut)
+    signal = torch.randn(2, (frames - 1) * hop + n_fft)
     spectra = torch.fft.rfft(signal.unfold(1, n_fft, hop) * istft.window)
     torch.testing.assert_close(istft(spectra), signal[:, cut : cut + frames * hop], rtol=0, atol=1e-5)
 
@@ -216,7 +224,34 @@ def test_wrong_audio_is_told(audio: Tensor, message: str) -> None:
         random_model(CONFIGS["hop 320"]).encode(audio)
 
 
-@pytest.mark.parametrize("lengths", [[5], [5, 0], [5, 11], [1, 2, 3]])
+@pytest.mark.parametrize("peak", [1e30, 3e38])
+def test_audio_too_loud_to_compute_with_is_told(peak: float) -> None:
+    """Finite samples whose features are not: any entry would be the nearest."""
+    model = random_model(CONFIGS["hop 320"])
+    audio = noise(2_000) * peak
+    with pytest.raises(InvalidAudio, match=r"too loud .* within \[-1, 1\]"):
+        model.encode(audio)
+    with pytest.raises(InvalidAudio, match="too loud"):
+        encode_blocks(model, [audio])
+    with pytest.raises(InvalidAudio, match="too loud"):
+        model.half().encode(noise(2_000) * 1e7)
+
+
+@pytest.mark.parametrize("wrong", [-1, 4, 1.0, True, None, "1", torch.tensor([1])])
+def test_a_bandwidth_that_is_none_is_told(wrong: int) -> None:
+    with pytest.raises(InvalidTokens, match="bandwidth_id must be 0 to 3, a number for all clips; got"):
+        random_model(CONFIGS["hop 320"]).decode(torch.zeros(1, 1, 4, dtype=torch.int64), bandwidth_id=wrong)
+
+
+def test_lengths_may_be_of_numpy() -> None:
+    model = random_model(CONFIGS["hop 320"])
+    lengths = [700, 2_000]
+    audio = noise(2_000, batch=2)
+    for given in (np.array(lengths), [np.int64(length) for length in lengths], tuple(lengths)):
+        assert torch.equal(model.encode(audio, given), model.encode(audio, lengths))
+
+
+@pytest.mark.parametrize("lengths", [[5], [5, 0], [5, 11], [1, 2, 3], [5.0, 5], [True, 5]])
 def test_wrong_lengths_are_told(lengths: list[int]) -> None:
     with pytest.raises(InvalidAudio, match="lengths must be 2 numbers of 1 to 10 samples"):
         random_model(CONFIGS["hop 320"]).encode(noise(10, batch=2), lengths)
@@ -232,6 +267,7 @@ def test_wrong_lengths_are_told(lengths: list[int]) -> None:
         (torch.full((1, 1, 4), -1), None, "got codes -1 to -1"),
         (torch.zeros(1, 1, 4, dtype=torch.int64), 960, "4 codes stand for 961 to 1280 samples; got a length of 960"),
         (torch.zeros(1, 1, 4, dtype=torch.int64), 1_281, "got a length of 1281"),
+        (torch.zeros(1, 1, 4, dtype=torch.int64), 1_280.0, "got a length of 1280.0"),
     ],
 )
 def test_wrong_codes_are_told(codes: Tensor, length: int | None, message: str) -> None:
@@ -242,6 +278,27 @@ def test_wrong_codes_are_told(codes: Tensor, length: int | None, message: str) -
 def test_parts_that_do_not_fit_are_told() -> None:
     with pytest.raises(CodecError, match="features of 512 channels, the encoder gives 32"):
         WavTokenizerConfig(encoder=SEANET)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: SeanetConfig(strides=()), "there is a stride"),
+        (lambda: SeanetConfig(strides=(2, 0)), "SEANet's numbers are 1 or more"),
+        (lambda: SeanetConfig(residual_layers=0), "SEANet's numbers are 1 or more"),
+        (lambda: SeanetConfig(width=1), "residual units of at least one channel"),
+        (lambda: VocosConfig(layers=0), "Vocos' numbers are 1 or more"),
+        (lambda: VocosConfig(kernel=8), "its kernel is odd"),
+        (lambda: VocosConfig(width=48), "32 groups of channels; got a width of 48"),
+        (lambda: WavTokenizerConfig(n_fft=0), "n_fft must be even, and at least two samples more than the hop of 320"),
+        (lambda: WavTokenizerConfig(n_fft=320), "n_fft must be even, .*; got 320"),
+        (lambda: WavTokenizerConfig(n_fft=1_281), "n_fft must be even, .*; got 1281"),
+        (lambda: WavTokenizerConfig(sample_rate=0), "A sample rate is a number of Hz; got 0"),
+    ],
+)
+def test_hyper_parameters_that_cannot_be_are_told(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
 
 
 def test_codebook_fingerprint_tells_codebooks_apart() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import pickle
 import zipfile
 from collections.abc import Callable
@@ -171,19 +172,20 @@ NAN = torch.full((64,), torch.nan)
         (_without("backbone.convnext.1.gamma"), "missing tensors backbone.convnext.1.gamma"),
         (_without("backbone.pos_net.2.k.bias"), "missing tensors backbone.pos_net.2.k.bias"),
         (_without("head.istft.window"), "missing tensors head.istft.window"),
-        (_without(f"{ENCODER}6.conv.conv.weight_v"), r"missing tensors .*encoder\.model\.6\.(conv\.conv\.)?weight_v"),
+        (_without(f"{ENCODER}6.conv.conv.weight_v"), r"missing tensors .*encoder\.model\.6\.conv\.conv\.weight_v"),
         (_without(f"{ENCODER}6.conv.conv.bias"), r"missing tensors .*encoder\.model\.6\.conv\.conv\.bias"),
         (_without(f"{ENCODER}13.lstm.weight_hh_l1"), r"missing tensors .*lstm\.weight_hh_l1"),
         (_with("backbone.extra.weight", torch.ones(3)), "unexpected tensors backbone.extra.weight"),
         (_with("transformer.h.0.weight", torch.ones(3)), "unexpected tensors transformer.h.0.weight"),
         (_with("backbone.final_layer_norm.bias", torch.ones(3)), r"final_layer_norm.bias has the shape \[3\].*\[64\]"),
         (_with("backbone.embed.weight", torch.ones(3)), r"backbone.embed.weight has the shape \[3\].*3 axes"),
-        (_with("head.out.weight", torch.ones(1_283, 64)), r"head\.(out|istft).*|n_fft must exceed"),
+        (_with("head.out.weight", torch.ones(1_283, 64)), r"head\.out\.weight has the shape \[1283, 64\]"),
         (_with(f"{CODEBOOK}embed", torch.ones(64, 31)), r"_codebook\.embed has the shape \[64, 31\]"),
         (_with("backbone.final_layer_norm.bias", NAN), "final_layer_norm.bias holds NaN"),
         (_with("backbone.final_layer_norm.bias", torch.ones(64).int()), "is torch.int32"),
-        (_with("backbone.embed.weight", torch.ones(33, 32, 7)), "."),
-        (_with("backbone.embed.weight", torch.ones(64, 40, 7)), "features of 40 channels, the encoder gives 32"),
+        (_with("backbone.embed.weight", torch.ones(33, 32, 7)), r"embed\.weight has the shape \[33, 32, 7\]"),
+        (_with("backbone.embed.weight", torch.ones(64, 40, 7)), r"embed\.weight has the shape \[64, 40, 7\].*, 32, 7"),
+        (_with("backbone.embed.weight", torch.ones(64, 32, 8)), "its kernel is odd; got .*kernel=8"),
     ],
 )
 def test_a_tensor_that_is_wrong_is_named(
@@ -323,7 +325,16 @@ def test_a_file_that_states_nothing_wants_conversion(small: WavTokenizer, tmp_pa
     assert codecs.spec(f"wavtokenizer:{tmp_path / 'whole.safetensors'}").sample_rate == 24_000
 
 
-@pytest.mark.parametrize("facts", ["{", "[]", "{}", json.dumps({"sample_rate": "x", "hop": 1, "entries": 1})])
+FACTS = {"sample_rate": 24_000, "hop": 320, "entries": 64, "parameters": 1_000}
+
+
+@pytest.mark.parametrize(
+    "facts",
+    ["{", "[]", "{}", '"a"']
+    + [json.dumps(FACTS | {key: wrong}) for key in FACTS for wrong in (0, -1, "x", 1.5, True)]
+    + [json.dumps(FACTS | {"parameters": math.inf}), json.dumps(FACTS | {"hop": math.nan})]
+    + [json.dumps(FACTS | {key: wrong}) for key in ("notes", "domain", "training_data") for wrong in (None, 5, ["x"])],
+)
 def test_damaged_facts_are_told(small: WavTokenizer, tmp_path: Path, facts: str) -> None:
     path = tmp_path / "mine.safetensors"
     save_file(published_state(small, tmp_path), path, {"format": "codeczoo-wavtokenizer", "facts": facts})

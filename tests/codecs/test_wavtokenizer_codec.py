@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,6 +18,7 @@ from codeczoo.codecs import Codec, EmbeddingCodec, InvalidAudio, InvalidTokens, 
 from codeczoo.codecs.layers.seanet import SeanetConfig
 from codeczoo.codecs.layers.vocos import VocosConfig
 from codeczoo.codecs.wavtokenizer import WavTokenizer, WavTokenizerConfig
+from codeczoo.codecs.wavtokenizer_checkpoint import write
 
 from .speech import batch, speech
 from .standins import use
@@ -89,6 +92,55 @@ def test_what_fetch_converts_is_the_same_codec(codec: Codec, tmp_path: Path) -> 
     encoded = codec.encode(noise(5_000))
     assert torch.equal(again.encode(noise(5_000)).codes[0], encoded.codes[0])
     assert torch.equal(again.decode(encoded), codec.decode(encoded))
+
+
+def test_fetch_converts_what_was_fetched_and_not_converted(
+    codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A conversion that was cut off is made up for, without a download; one that is refused is never `verified`."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("CODECZOO_WEIGHTS")
+    folder = tmp_path / "cache" / "codeczoo" / "weights" / "wavtokenizer-small-320"
+    folder.parent.mkdir(parents=True)
+    (tmp_path / "weights" / "wavtokenizer-small-320").rename(folder)
+    content = (folder / FILE).read_bytes()
+    (folder / FILE).write_bytes(content[: len(content) // 2])
+    for _ in range(2):
+        assert main(["fetch", "wavtokenizer:small-320"]) == 2
+        said = capsys.readouterr()
+        assert "already here" not in said.out
+        assert f"to fetch it anew, remove {folder / FILE} first" in said.err
+    (folder / "codeczoo.lock.json").unlink(missing_ok=True)
+    (folder / FILE).write_bytes(content)
+    assert main(["fetch", "wavtokenizer:small-320"]) == 0
+    assert not (folder / FILE).exists()
+    assert codecs.load("wavtokenizer:small-320").fingerprint == codec.fingerprint
+    assert main(["fetch", "wavtokenizer:small-320"]) == 0
+    assert "already here, verified" in capsys.readouterr().out
+
+
+def test_a_file_in_place_of_another_is_read_though_its_time_is_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    found: list[str] = []
+    kept: list[Codec] = []
+    for seed in (0, 1):
+        written = write(random_model(NARROW, seed), path)
+        os.utime(path, (1, 1))
+        codec = codecs.load(f"wavtokenizer:{path}")
+        kept.append(codec)
+        assert codec.encode(noise(1_000)).codebook == written.codebook
+        found.append(written.codebook)
+    assert found[0] != found[1]
+
+
+def test_a_mirrored_model_is_not_said_to_see_the_whole_clip(tmp_path: Path) -> None:
+    write(random_model(replace(NARROW, decoder=None)), tmp_path / "mirrored.safetensors")
+    write(random_model(NARROW), tmp_path / "vocos.safetensors")
+    mirrored, vocos = (codecs.spec(f"wavtokenizer:{tmp_path / name}.safetensors") for name in ("mirrored", "vocos"))
+    assert mirrored.latency_s is None
+    assert "transposed convolutions" in mirrored.notes
+    assert vocos.latency_s == math.inf
+    assert "attention and group normalisation see the whole clip" in vocos.notes
 
 
 def test_a_checkpoint_of_the_other_hop_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from codeczoo.codecs import InvalidTokens
+from codeczoo.codecs import InvalidFeatures, InvalidTokens
 from codeczoo.codecs.quantizers import (
     FiniteScalarQuantizer,
     GroupedQuantizer,
@@ -135,6 +135,29 @@ def test_eval_and_encode_change_nothing(quantizer: Quantizer, features: Tensor) 
     assert quantizer.state_dict().keys() == before.keys()
     assert all(torch.equal(value, before[key]) for key, value in quantizer.state_dict().items())
     assert torch.equal(torch.get_rng_state(), rng)
+
+
+@pytest.mark.parametrize("shape", [(0, DIM, FRAMES), (3, DIM, 0), (0, DIM, 0)])
+def test_training_on_nothing_is_no_loss_and_no_change(quantizer: Quantizer, shape: tuple[int, ...]) -> None:
+    """A process may get an empty batch: the mean of nothing would be NaN."""
+    state = {name: tensor.clone() for name, tensor in quantizer.state_dict().items()}
+    features = torch.randn(shape, requires_grad=True)
+    out = quantizer.train()(features)
+    assert out.quantized.shape == shape
+    assert out.codes.shape == (shape[0], len(quantizer.codebook_sizes), shape[2])
+    assert float(out.loss.detach()) == 0.0
+    (out.loss + out.quantized.sum()).backward()
+    quantizer.update()
+    assert all(torch.equal(tensor, state[name]) for name, tensor in quantizer.state_dict().items())
+
+
+@pytest.mark.parametrize("wrong", [torch.nan, torch.inf, -torch.inf])
+def test_features_that_are_no_numbers_have_no_codes(quantizer: Quantizer, features: Tensor, wrong: float) -> None:
+    features[1, 2, 3] = wrong
+    with pytest.raises(InvalidFeatures, match="NaN or infinite"):
+        quantizer.encode(features)
+    with pytest.raises(InvalidFeatures, match="NaN or infinite"):
+        quantizer(features)
 
 
 def test_wrong_input_is_refused_in_a_sentence(quantizer: Quantizer, features: Tensor) -> None:

@@ -225,6 +225,14 @@ def test_until_then_frames_of_the_batch_are_the_entries() -> None:
 # Dead entries
 
 
+def test_an_empty_batch_before_there_is_a_codebook() -> None:
+    quantizer = VectorQuantizer(3, 8).train()
+    for shape in ((0, 3, 5), (2, 3, 0)):
+        assert quantizer(torch.zeros(shape)).codes.shape == (shape[0], 1, shape[2])
+    quantizer.update()
+    assert not quantizer.initialised
+
+
 def test_a_replacement_stands_and_utilisation_rises() -> None:
     """Half of the entries are far from all data: replaced at once, in use at the next step, and still many steps on."""
     quantizer = vector(8, 64)
