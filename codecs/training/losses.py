@@ -106,7 +106,12 @@ class GeneratorLoss(Terms):
     resolution_features: Tensor | None = None
     band_features: Tensor | None = None
     contrastive: Tensor | None = None
-    """Of UniCodec's semantic stage alone: `codeczoo.codecs.unicodec_semantic`."""
+    """Of UniCodec's semantic stage alone (`codeczoo.codecs.unicodec_semantic`), as the two below: nats a masked frame.
+    In the total it is summed over the masked frames of a crop, whose number changes from batch to batch."""
+    masked_accuracy: Tensor | None = None
+    """No part of the total."""
+    masked_chance: Tensor | None = None
+    """No part of the total."""
 
 
 class Losses:
