@@ -38,7 +38,7 @@ SMALL = [
     "data.seconds=0.4",
     "semantic.weight=1.0",
     "losses.mel=1.0",
-    "optimiser.learning_rate=5e-3",
+    "optimiser.learning_rate=3e-3",
     "optimiser.warmup_steps=10",
 ]
 RATE = 16_000
@@ -93,9 +93,9 @@ def test_masked_frames_are_told_apart_on_a_batch_that_repeats(recipe: UniCodecRe
 
     early, last = rows[20:40], rows[-30:]
     assert mean("masked_accuracy", early) == pytest.approx(mean("masked_chance", early), abs=0.05)
-    assert mean("contrastive", early) == pytest.approx(math.log(101), rel=0.02)
-    assert mean("masked_accuracy", last) > 3 * mean("masked_chance", last)
-    assert mean("contrastive", last) < 0.8 * math.log(101)
+    assert mean("contrastive", early) == pytest.approx(math.log(101), rel=0.05)
+    assert mean("masked_accuracy", last) > 2 * mean("masked_chance", last)
+    assert mean("contrastive", last) < 0.9 * math.log(101)
     # Of the neighbouring frame's features, the same model knows less.
     assert told(model, at, shifted=0) > 1.5 * told(model, at, shifted=1)
 
