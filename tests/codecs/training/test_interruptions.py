@@ -34,7 +34,8 @@ from codeczoo.codecs.training import recipe, trainer
 from codeczoo.codecs.training.running import Running
 from codeczoo.codecs.training.clips import find
 from codeczoo.codecs.training.facts import describe
-import accelerate
+# What trainings import as they begin: once, and not in every process.
+import accelerate, torch._dynamo, torch.distributed.tensor, torch.onnx
 
 recipe_file, voices, run = sys.argv[1:4]
 

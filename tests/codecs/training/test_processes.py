@@ -24,7 +24,8 @@ from codeczoo.codecs.training.clips import find
 from codeczoo.codecs.training.crops import validation_crops
 from codeczoo.codecs.training.facts import describe
 from codeczoo.codecs.training.validation import Validation
-import accelerate
+# What trainings import as they begin: once, and not in every process.
+import accelerate, torch._dynamo, torch.distributed.tensor, torch.onnx
 
 recipe_file, voices, run, port, *overrides = sys.argv[1:]
 
@@ -152,9 +153,11 @@ def test_two_processes_are_one_for_a_taae(run: Run, small_taae_file: Path, voice
     one, two, resumed = run(small_taae_file, voices, "steps=5", "bottleneck.levels=[17]", "bottleneck.noise_share=0.0")
     assert_same(*two, *resumed)
     whole, shared = (train_log.read(tmp_path / name)[0] for name in ("one", "two"))
-    for name in whole:
-        if name.startswith(("generator/", "discriminator/")):
-            assert shared[name] == pytest.approx(whole[name], rel=1e-3), name
+    for name in ("generator/waveform", "generator/spectrum", "discriminator/hinge", "discriminator/gradient"):
+        assert shared[name] == pytest.approx(whole[name], rel=1e-3), name
+    # Feature matching divides by what a process's own crops are like.
+    for name in ("generator/features", "generator/total", "generator/gradient"):
+        assert shared[name] == pytest.approx(whole[name], rel=0.02), name
     assert two[0]["scores"]["mel"] == pytest.approx(one["scores"]["mel"], rel=0.02)
 
 
