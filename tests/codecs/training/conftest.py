@@ -171,7 +171,9 @@ def labelled_voices(voices: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     """A manifest of them that calls them speech, music, sound and nothing in turn."""
     folder = tmp_path_factory.mktemp("labelled")
     rows = ["path,domain"]
-    for path, domain in zip(sorted(voices.glob("*.wav")), itertools.cycle(("speech", "music", "sound", "")), strict=False):
+    for path, domain in zip(
+        sorted(voices.glob("*.wav")), itertools.cycle(("speech", "music", "sound", "")), strict=False
+    ):
         (folder / path.name).write_bytes(path.read_bytes())
         rows.append(f"{path.name},{domain}")
     (folder / "index.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")

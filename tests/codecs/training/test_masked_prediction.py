@@ -1,4 +1,4 @@
-"""UniCodec's semantic stage can learn what it is for: on a batch that repeats, masked frames are told from each other."""
+"""UniCodec's semantic stage learns what it is for: on a batch that repeats, masked frames are told from each other."""
 
 from __future__ import annotations
 
