@@ -39,10 +39,10 @@ import accelerate, torch._dynamo, torch.distributed.tensor, torch.onnx
 
 recipe_file, voices, run = sys.argv[1:4]
 
-def train(folder, **running):
+def train(folder, changes=(), **running):
     torch.set_num_threads(1)
     made = trainer.Trainer(
-        recipe.load(recipe_file),
+        recipe.load(recipe_file, changes),
         describe(find(Path(voices)), workers=1),
         Path(folder),
         Running(device="cpu", tensorboard=False, **running),
@@ -72,6 +72,29 @@ while True:
     assert os.WTERMSIG(status) == signal.SIGKILL, status
     killed += 1
 print("KILLED", killed)
+"""
+
+STAGES = """\
+def stage(name, after, *changes, **running):
+    for at in after:
+        log = Path(run, name, "scalars.jsonl")
+        child = os.fork()
+        if not child:
+            train(Path(run, name), changes, watch=lambda *_: time.sleep(0.03), **running)
+            os._exit(0)
+        while at and not (log.exists() and len(log.read_text().splitlines()) >= at):
+            assert os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+            time.sleep(0.001)
+        if at:
+            os.kill(child, signal.SIGKILL)
+        assert os.waitpid(child, 0)[1] == (signal.SIGKILL if at else 0)
+
+stage("first", [None])
+stage("first-killed", [3, 5, None])
+if sys.argv[4:]:
+    begun = dict(initial=Path(run, "first/checkpoints/step-00000008.pt"))
+    stage("second", [None], *sys.argv[4:], **begun)
+    stage("second-killed", [3, None], *sys.argv[4:], **begun)
 """
 
 STOPPED = """\
@@ -106,8 +129,8 @@ def script(
 ) -> Callable[..., str]:
     """Runs one of the scripts with trainings in `tmp_path`; gives what it prints."""
 
-    def run(text: str, *arguments: object) -> str:
-        command = [sys.executable, "-c", COMMON + text, str(small_recipe_file), str(voices), str(tmp_path)]
+    def run(text: str, *arguments: object, recipe: Path = small_recipe_file, clips: Path = voices) -> str:
+        command = [sys.executable, "-c", COMMON + text, str(recipe), str(clips), str(tmp_path)]
         done = subprocess.run(
             [*command, *map(str, arguments)], env=one_thread_environment, capture_output=True, text=True, check=False
         )
@@ -165,6 +188,24 @@ def test_killed_at_random_moments(
     assert f"KILLED {kills}" in script(KILLED, seed, kills)
     assert_same(undisturbed, tmp_path / "killed")
     assert not list((tmp_path / "killed" / "checkpoints").glob(".*"))
+
+
+def test_a_unicodec_is_killed_in_two_stages(
+    script: Callable[..., str], small_unicodec_file: Path, labelled_voices: Path, tmp_path: Path
+) -> None:
+    """Before its codebook begins, in the steps that are done again up to there, behind it; and while it masks frames,
+    which the next stage draws anew."""
+    masking = ("semantic.weight=0.01", "codebook.from_step=0", "scale_features=false", "steps=5", "adversarial_from=2")
+    script(STAGES, *masking, recipe=small_unicodec_file, clips=labelled_voices)
+    for stage in ("first", "second"):
+        assert_same(tmp_path / stage, tmp_path / f"{stage}-killed")
+    accuracies = [line["generator/masked_accuracy"] for line in train_log.read(tmp_path / "second")]
+    assert len(accuracies) == 5
+
+
+def test_a_taae_is_killed(script: Callable[..., str], small_taae_file: Path, tmp_path: Path) -> None:
+    script(STAGES, recipe=small_taae_file)
+    assert_same(tmp_path / "first", tmp_path / "first-killed")
 
 
 def test_stopped_by_sigterm(script: Callable[..., str], undisturbed: Path, tmp_path: Path) -> None:

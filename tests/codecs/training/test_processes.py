@@ -86,6 +86,17 @@ def run(tmp_path: Path, one_thread_environment: dict[str, str]) -> Run:
     return train
 
 
+def assert_logged_alike(folder: Path) -> None:
+    """A training that was taken up prints what one prints that went through: what is counted over all processes too."""
+    through, taken_up = (train_log.read(folder / name) for name in ("two", "resumed"))
+    for lines in (through, taken_up):
+        for line in lines:
+            line.pop("steps_per_second", None)
+    assert [line for line in through if "generator/mel" in line] == [
+        line for line in taken_up if "generator/mel" in line
+    ]
+
+
 def assert_same(*states: dict[str, Any]) -> None:
     """Equal to the last bit, their scores too."""
     first, *others = states
@@ -109,6 +120,7 @@ def test_two_processes_are_one(run: Run, small_recipe_file: Path, voices: Path, 
         "adversarial_from=1",
     )
     assert_same(*two, *resumed)
+    assert_logged_alike(tmp_path)
     logs = [train_log.read(tmp_path / name) for name in ("one", "two")]
     for whole, shared in zip(logs[0][:2], logs[1][:2], strict=True):
         # Further on, rounding decides signs of what is nearly 0, and AdamW makes whole steps of them.
@@ -125,7 +137,13 @@ def test_two_processes_make_one_codebook_of_a_unicodec(
     """Of the features of both, where features passed before; also where the training is taken up at that very step."""
     one, two, resumed = run(small_unicodec_file, labelled_voices, "steps=6", "adversarial_from=4")
     assert_same(*two, *resumed)
+    assert_logged_alike(tmp_path)
     whole, shared = (train_log.read(tmp_path / name) for name in ("one", "two"))
+    used = [("codebook/perplexity" in line, "codebook/recent_utilisation" in line) for line in shared]
+    # Of six steps and two validations: there is no codebook before step 4.
+    assert used == [(False, False)] * 3 + [(True, True), (False, False), (True, True), (True, True), (False, False)]
+    for name in ("codebook/perplexity", "codebook/utilisation", "codebook/recent_utilisation"):
+        assert shared[3][name] == pytest.approx(whole[3][name], rel=0.1)
     for name in ("generator/total", "generator/mel", "generator/gradient"):
         assert shared[0][name] == pytest.approx(whole[0][name], rel=1e-3)
         assert shared[3][name] == pytest.approx(whole[3][name], rel=0.05)
