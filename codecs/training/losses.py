@@ -81,7 +81,7 @@ class Terms:
     @classmethod
     def mean(cls, parts: Sequence[Self]) -> Self:
         """Of equally large parts of a batch, without a graph. All have the same terms."""
-        found: dict[str, Tensor | None] = {}
+        found: dict[str, Any] = {}
         for field in fields(cls):
             values = [value for part in parts if (value := getattr(part, field.name)) is not None]
             found[field.name] = torch.stack([value.detach() for value in values]).mean(dim=0) if values else None
