@@ -5,8 +5,8 @@
     RUN/tensorboard/      the same, and reconstructions of held-out crops
 
 Scalars are those of one step, not averages, over all of its batch, and counts are of all processes. What tells of the
-codebook is there once there is one. A training that is resumed first removes
-the lines of steps after its checkpoint: every step is in the file once, as if nothing had happened.
+codebook is there once there is one. A training that is resumed first removes the lines of steps after its checkpoint:
+every step is in the file once, as if nothing had happened.
 """
 
 from __future__ import annotations
