@@ -32,7 +32,8 @@ PANELS: dict[str, tuple[str, ...]] = {
     "feature matching": ("generator/features", "generator/period_features", "generator/resolution_features"),
     "distance in the feature model": ("generator/perceptual",),
     "commitment": ("generator/commitment",),
-    "masked prediction": ("generator/contrastive",),
+    "masked prediction (nats a frame)": ("generator/contrastive",),
+    "masked frames told apart (share)": ("generator/masked_accuracy", "generator/masked_chance"),
     "discriminators' loss": ("discriminator/hinge", "discriminator/period", "discriminator/resolution"),
 }
 _OF_SPEECH = ("validation/pesq_wb", "validation/stoi")

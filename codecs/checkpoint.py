@@ -119,7 +119,9 @@ def _first_line(error: Exception) -> str:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write a safetensors file in one step: at any instant there is the old file, or the new one, whole."""
+    """Write a safetensors file in one step: at any instant there is the old file, or the new one, whole. Raises
+    OSError."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -129,5 +131,8 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
         kept = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
         save_file(kept, part, dict(metadata))
         part.replace(path)
+    except SafetensorError as error:
+        # What a full disk is to that package is no OSError.
+        raise OSError(_first_line(error)) from error
     finally:
         part.unlink(missing_ok=True)

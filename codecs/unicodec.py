@@ -39,7 +39,7 @@ from .layers.seanet import SeanetConfig, SeanetEncoder
 from .layers.vocos import VocosBackbone, VocosConfig
 from .layers.weight_norm import fold_weight_norm
 from .quantizers.partitioned import Domains, PartitionedSimQuantizer
-from .unicodec_semantic import MaskedPrediction, SemanticPart
+from .unicodec_semantic import MaskedPrediction, Prediction, SemanticPart
 from .wavtokenizer import Reconstruction
 
 
@@ -69,8 +69,8 @@ class UniCodecConfig(FrameConfig):
 class UniCodecReconstruction(Reconstruction):
     """What a training forward gives."""
 
-    contrastive: Tensor | None = None
-    """float32 scalar: see `codeczoo.codecs.unicodec_semantic`; None where nothing was masked."""
+    prediction: Prediction | None = None
+    """Of masked frames; None where nothing was masked."""
 
 
 class UniCodec(nn.Module):
@@ -151,7 +151,7 @@ class UniCodec(nn.Module):
         features = self.encoder(audio)
         if masking is None:
             found = self.quantizer(self.transformer(features), domain)
-            contrastive = None
+            prediction = None
         else:
             if self.semantic is None:
                 raise CodecError("This UniCodec is for inference alone; make it with trainable=True.")
@@ -159,9 +159,9 @@ class UniCodec(nn.Module):
             others = masking.distractors_of(len(masks), int(masks[0].sum()))
             masks, others = masks.to(features.device), others.to(features.device)
             found = self.quantizer(self.transformer(self.semantic.masked(features, masks)), domain)
-            contrastive = self.semantic.contrastive(found.quantized, features, masks, others, masking.temperature)
+            prediction = self.semantic.predicted(found.quantized, features, masks, others, masking.temperature)
         estimate = self.synthesise(found.quantized, bandwidth_id)[..., : audio.shape[-1]]
-        return UniCodecReconstruction(estimate, found.codes, found.loss, found.statistics, contrastive)
+        return UniCodecReconstruction(estimate, found.codes, found.loss, found.statistics, prediction)
 
     def decoder_to(self, dtype: torch.dtype) -> UniCodec:
         """This model with a decoder that computes in another precision, bfloat16 for speed.

@@ -11,6 +11,13 @@
   equal to the true y is left out. Summed over the masked frames of a clip, mean over clips: in the published code the
   sum is over the ten clips of a process, so that its weight of 0.001 is one of 0.01 here.
 * x carries the straight-through gradient; y its own, as there.
+* Accuracy is the share of masked frames whose y is nearer than that of every distractor. Guessing has `chance`: one in
+  as many as there are different candidates, which short clips have few of, however many distractors are drawn.
+
+Chance is where it stays at first. All masked frames enter the transformer as one vector and attention adds a hundredth
+to it (`expert_transformer`), so that they get one entry of the codebook; with one x for all, the loss is least where
+all cosines are equal: ln(1 + distractors) a frame. It is left once attention has grown, after a rise of the layers'
+scales that a small learning rate takes thousands of steps for.
 
 The paper has it that no module is added. Its code has two, linear maps of x and of y into a smaller space, and leaves
 them out of its optimisers: they stay the random projections that they begin as. Here they are weights of the model and
@@ -73,6 +80,20 @@ class MaskedPrediction:
         return drawn + (drawn >= torch.arange(masked)[:, None])
 
 
+@dataclass(frozen=True)
+class Prediction:
+    """What became of the masked frames of a batch."""
+
+    loss: Tensor
+    """float32 scalar: summed over the masked frames of a clip, mean over clips."""
+    frames: int
+    """Masked in a clip."""
+    accuracy: Tensor
+    """float32 scalar: share of the masked frames that are told from all their distractors."""
+    chance: Tensor
+    """float32 scalar: the accuracy of guessing."""
+
+
 class SemanticPart(nn.Module):
     """What a UniCodec that is trained has beside the codec: the vector of masked frames, and both projections."""
 
@@ -88,10 +109,10 @@ class SemanticPart(nn.Module):
         """Features `[B, D, N]` with the learnt vector at the masked frames `[B, N]`."""
         return torch.where(masks[:, None], self.mask_embedding.to(features.dtype)[:, None], features)
 
-    def contrastive(
+    def predicted(
         self, quantized: Tensor, features: Tensor, masks: Tensor, distractors: Tensor, temperature: float
-    ) -> Tensor:
-        """The loss, float32 scalar: `[B, D, N]` both, of the masked frames `[B, N]`, as many in every clip."""
+    ) -> Prediction:
+        """Of `[B, D, N]` both, at the masked frames `[B, N]`, as many in every clip."""
         clips = len(masks)
         rows = (x.transpose(1, 2)[masks].unflatten(0, (clips, -1)) for x in (quantized, features))
         x, y = (project(row) for project, row in zip((self.query, self.target), rows, strict=True))
@@ -102,4 +123,15 @@ class SemanticPart(nn.Module):
             scores = F.cosine_similarity(x.float()[:, :, None], candidates.float(), dim=-1) / temperature
             equal = (others == y[:, :, None]).all(dim=-1)
             scores = torch.cat([scores[..., :1], scores[..., 1:].masked_fill(equal, -torch.inf)], dim=-1)
-            return -scores.log_softmax(dim=-1)[..., 0].sum() / clips
+            loss = -scores.log_softmax(dim=-1)[..., 0].sum() / clips
+        # A tie is not told apart: where all is alike, accuracy is 0 and not 1.
+        told = scores[..., 0] > scores[..., 1:].amax(dim=-1)
+        return Prediction(loss, x.shape[1], told.float().mean(), _chance(distractors, equal))
+
+
+def _chance(distractors: Tensor, equal: Tensor) -> Tensor:
+    """One in the different candidates of a frame, mean; those of `equal` are none."""
+    clips, masked, _ = distractors.shape
+    asked = torch.zeros(clips, masked, masked, device=distractors.device)
+    asked.scatter_(2, distractors, (~equal).float())
+    return (1 / (1 + asked.sum(dim=-1))).mean()

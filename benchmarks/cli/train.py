@@ -87,7 +87,7 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
         type=float,
         default=0.02,
         metavar="SHARE",
-        help="share of the speakers (of the clips without one) to validate on; 0: none (default 0.02)",
+        help="share of the speakers (of the files, for clips without one) to validate on; 0: none (default 0.02)",
     )
     group.add_argument(
         "--validation-clips", type=int, default=32, metavar="N", help="at most so many of them (default 32)"
@@ -180,12 +180,17 @@ def _recipe(options: argparse.Namespace) -> Recipe:
 
 def _clips(options: argparse.Namespace) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:
     """To train on, and to validate on."""
-    from codeczoo.codecs.training.clips import find, split
+    from codeczoo.codecs.training.clips import check_apart, find, split
 
     clips = find(*options.data, domain=options.domain, root=options.root)
+    if not options.validation and not options.hold_out:
+        return clips, ()
     if options.validation:
-        return clips, find(*options.validation, domain=options.domain, root=options.root)
-    return split(clips, options.hold_out) if options.hold_out else (clips, ())
+        held_out = find(*options.validation, domain=options.domain, root=options.root)
+    else:
+        clips, held_out = split(clips, options.hold_out)
+    check_apart(clips, held_out)
+    return clips, held_out
 
 
 def _described(clips: tuple[Clip, ...]) -> ClipSet:

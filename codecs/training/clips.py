@@ -73,14 +73,17 @@ def find(*sources: Path, domain: Domain | None = None, root: Path | None = None)
 def split(
     clips: Sequence[Clip], validation: float, *, by: Literal["speaker", "clip"] = "speaker"
 ) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:
-    """Clips to train on, and about the share `validation` of the speakers (of the clips, where they have none) to
-    validate on. The side is decided by a hash of the speaker's or clip's name alone, so that nobody changes sides when
-    the data grows. Raises InvalidClips where either side would be empty."""
+    """Clips to train on, and about the share `validation` of the speakers (of the files, where clips have none) to
+    validate on. The side is decided by a hash of the speaker's or file's name alone, so that nobody changes sides when
+    the data grows. By "clip", stretches of one file come to both sides. Raises InvalidClips where either side would be
+    empty."""
     if not 0.0 < validation < 1.0:
         raise InvalidClips(f"The share held out for validation lies between 0 and 1; got {validation!r}.")
     sides: tuple[list[Clip], list[Clip]] = ([], [])
     for clip in clips:
-        key = f"speaker {clip.speaker}" if by == "speaker" and clip.speaker else f"clip {clip.name}"
+        # Stretches of a file without a speaker may be of one voice, one room, or overlap.
+        name = clip.name if by == "clip" else _file_name(clip)
+        key = f"speaker {clip.speaker}" if by == "speaker" and clip.speaker else f"clip {name}"
         digest = hashlib.sha256(key.encode()).digest()
         sides[int.from_bytes(digest[:8], "big") < validation * 2**64].append(clip)
     for side, clips_of_it in zip(("training", "validation"), sides, strict=True):
@@ -91,6 +94,39 @@ def split(
                 "(--validation)."
             )
     return tuple(sides[0]), tuple(sides[1])
+
+
+def check_apart(training: Sequence[Clip], validation: Sequence[Clip]) -> None:
+    """Raise InvalidClips where audio that is trained on would be validated on: stretches of one file that overlap,
+    whatever it is called on either side."""
+    of_file: dict[object, list[Clip]] = {}
+    for clip in validation:
+        of_file.setdefault(_file(clip), []).append(clip)
+    for clip in training:
+        for held_out in of_file.get(_file(clip), ()):
+            if clip.start_s < _end_s(held_out) and held_out.start_s < _end_s(clip):
+                raise InvalidClips(
+                    f"{held_out.name} is to be validated on, and {clip.name}, which is trained on, holds some of it: "
+                    "what a model has heard does not tell how good it is. Leave one of the two out."
+                )
+
+
+def _file(clip: Clip) -> object:
+    """The same of two links to one file."""
+    try:
+        status = clip.path.stat()
+    except OSError:
+        return clip.path
+    return status.st_dev, status.st_ino
+
+
+def _file_name(clip: Clip) -> str:
+    """The name without the stretch."""
+    return clip.name.rpartition("#")[0] if clip.start_s or clip.seconds is not None else clip.name
+
+
+def _end_s(clip: Clip) -> float:
+    return math.inf if clip.seconds is None else clip.start_s + clip.seconds
 
 
 def _found(source: Path, domain: Domain | None, root: Path | None) -> list[Clip]:

@@ -15,15 +15,6 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 
-class Reconstructed(Protocol):
-    """What the model made of a batch."""
-
-    @property
-    def codes(self) -> Tensor:
-        """int64 `[B, K, N]`."""
-        ...
-
-
 class Outcome(Protocol):
     """What a step came to."""
 
@@ -33,10 +24,12 @@ class Outcome(Protocol):
         ...
 
     @property
-    def reconstruction(self) -> Reconstructed: ...
+    def codes(self) -> Tensor:
+        """int64 `[B, K, N]`, of this process's whole share of the batch."""
+        ...
 
     def scalars(self) -> dict[str, float]:
-        """Everything by name, for logging. Waits for the device."""
+        """Losses and gradients by name, for logging. Waits for the device."""
         ...
 
 

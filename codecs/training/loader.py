@@ -133,9 +133,10 @@ class BatchLoader:
         self.replaced = 0
         """Crops that another one stands in for."""
 
-    def batches(self, first: int = 0) -> Generator[Batch, None, None]:
-        """Batches `first`, `first + 1` and so on without end; close the iterator to stop the workers. Raises
-        InvalidClips where no file can be read any more."""
+    def batches(self, first: int = 0, *, counted: bool = True) -> Generator[Batch, None, None]:
+        """Batches `first`, `first + 1` and so on without end; close the iterator to stop the workers. Not `counted`,
+        they are looked at before their turn, and leave `replaced` to it. Raises InvalidClips where no file can be read
+        any more."""
         if first < 0:
             raise InvalidClips(f"Batches count from 0; got {first}.")
         loader = DataLoader(
@@ -152,14 +153,14 @@ class BatchLoader:
             generator=torch.Generator(),
         )
         for made in loader:
-            self._note(made.bad)
+            self._note(made.bad, counted)
             if made.batch is None:
                 name, reason = made.bad[-1]
                 raise InvalidClips(f"{_ATTEMPTS} clips in a row cannot be read any more, the last ({name}): {reason}")
             yield made.batch
 
-    def _note(self, bad: Sequence[tuple[str, str]]) -> None:
-        self.replaced += len(bad)
+    def _note(self, bad: Sequence[tuple[str, str]], counted: bool) -> None:
+        self.replaced += len(bad) * counted
         for name, reason in bad:
             if name not in self.unreadable:
                 self.unreadable[name] = reason

@@ -35,10 +35,10 @@ Source: S. Ji et al., "WavTokenizer", ICLR 2025, section 3.4 and appendix A; its
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -78,6 +78,15 @@ class Terms:
     total: Tensor
     """Scalar, with a graph; the weighted sum of the terms."""
 
+    @classmethod
+    def mean(cls, parts: Sequence[Self]) -> Self:
+        """Of equally large parts of a batch, without a graph. All have the same terms."""
+        found: dict[str, Any] = {}
+        for field in fields(cls):
+            values = [value for part in parts if (value := getattr(part, field.name)) is not None]
+            found[field.name] = torch.stack([value.detach() for value in values]).mean(dim=0) if values else None
+        return cls(**found)
+
     def scalars(self) -> dict[str, float]:
         """All terms that there are, by name, and the total: for logging. Waits for the device."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -106,7 +115,12 @@ class GeneratorLoss(Terms):
     resolution_features: Tensor | None = None
     band_features: Tensor | None = None
     contrastive: Tensor | None = None
-    """Of UniCodec's semantic stage alone: `codeczoo.codecs.unicodec_semantic`."""
+    """Of UniCodec's semantic stage alone (`codeczoo.codecs.unicodec_semantic`), as the two below: nats a masked frame.
+    In the total it is summed over the masked frames of a crop, whose number changes from batch to batch."""
+    masked_accuracy: Tensor | None = None
+    """No part of the total."""
+    masked_chance: Tensor | None = None
+    """No part of the total."""
 
 
 class Losses:

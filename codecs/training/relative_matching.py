@@ -2,7 +2,8 @@
 
     mean over layers of    mean |target - estimate| / (mean |target| + floor)
 
-Layers of any scale count alike, and no weight has to be found for them. Means are over the batch; no gradient goes
+Layers of any scale count alike, and no weight has to be found for them. Means are over the batch, of several processes
+over each one's own share: what they find together differs a little from what one finds of the whole. No gradient goes
 through the target. The published code has the floor 1e-3 for discriminators (the paper has none).
 """
 

@@ -27,8 +27,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from codeczoo.codecs.wavtokenizer import Reconstruction
-
 from .discriminators import Discriminators
 from .learner import Learner, all_finite
 from .loader import Batch
@@ -44,14 +42,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StepOutcome:
-    """What a step came to; losses and reconstruction are those of this process's last part of the batch."""
+    """What a step came to, on this process: over all parts of its share of the batch."""
 
     skipped: bool
     """Whether the guard kept the model from moving."""
     generator: GeneratorLoss
     discriminator: DiscriminatorLoss | None
     """None until the discriminators join, as their gradient."""
-    reconstruction: Reconstruction
+    codes: Tensor
+    """int64 `[B, K, N]`."""
     generator_gradient: Tensor
     """Length of the gradient of the whole batch, before it is shortened."""
     discriminator_gradient: Tensor | None
@@ -63,7 +62,6 @@ class StepOutcome:
         if self.discriminator is not None and self.discriminator_gradient is not None:
             found |= {f"discriminator/{name}": value for name, value in self.discriminator.scalars().items()}
             found["discriminator/gradient"] = float(self.discriminator_gradient)
-        found |= {f"codebook/{name}": value.item() for name, value in self.reconstruction.statistics.items()}
         return found
 
 
@@ -100,36 +98,38 @@ class TrainingStep:
         return self._alternating(part, identity)
 
     def _reconstruct(self, parts: Sequence[Batch], identity: int) -> StepOutcome:
-        def learn(part: Batch) -> tuple[Reconstruction, GeneratorLoss]:
+        def learn(part: Batch) -> tuple[Tensor, GeneratorLoss]:
             made = self.recipe.run_model(self._model, part, identity)
             loss = self._losses.reconstruction_loss(part.audio, made.audio, made.commitment)
             loss = self.recipe.with_own_terms(loss, made)
             self._backward(loss, len(parts))
-            return made, loss
+            return made.codes, loss
 
-        made, loss = [learn(part) for part in self._in_turn(parts)][-1]
+        codes, losses = zip(*[learn(part) for part in self._in_turn(parts)], strict=True)
+        loss = GeneratorLoss.mean(losses)
         length = self.generator.gradient_length()
         moved = all_finite(loss.total, length)
         self._move_model(moved, length)
-        return StepOutcome(not moved, loss, None, made, length, None)
+        return StepOutcome(not moved, loss, None, torch.cat(codes), length, None)
 
     def _joint(self, parts: Sequence[Batch], identity: int) -> StepOutcome:
         condition = self._condition(identity)
 
-        def learn(part: Batch) -> tuple[Reconstruction, GeneratorLoss, DiscriminatorLoss]:
+        def learn(part: Batch) -> tuple[Tensor, GeneratorLoss, DiscriminatorLoss]:
             made = self.recipe.run_model(self._model, part, identity)
             loss, judges_loss = self._losses.joint_losses(part.audio, made.audio, made.commitment, condition)
             loss = self.recipe.with_own_terms(loss, made)
             self._backward(loss, len(parts))
             self._backward(judges_loss, len(parts))
-            return made, loss, judges_loss
+            return made.codes, loss, judges_loss
 
-        made, loss, judges_loss = [learn(part) for part in self._in_turn(parts)][-1]
+        codes, losses, judges_losses = zip(*[learn(part) for part in self._in_turn(parts)], strict=True)
+        loss, judges_loss = GeneratorLoss.mean(losses), DiscriminatorLoss.mean(judges_losses)
         length, judges_length = self.generator.gradient_length(), self.discriminator.gradient_length()
         moved = all_finite(loss.total, judges_loss.total, length, judges_length)
         self._move_model(moved, length)
         self.discriminator.move(moved, judges_length)
-        return StepOutcome(not moved, loss, judges_loss, made, length, judges_length)
+        return StepOutcome(not moved, loss, judges_loss, torch.cat(codes), length, judges_length)
 
     def _alternating(self, part: Batch, identity: int) -> StepOutcome:
         condition = self._condition(identity)
@@ -145,7 +145,7 @@ class TrainingStep:
         length = self.generator.gradient_length()
         moved = judges_moved and all_finite(loss.total, length)
         self._move_model(moved, length)
-        return StepOutcome(not moved, loss, judges_loss, made, length, judges_length)
+        return StepOutcome(not moved, loss, judges_loss, made.codes, length, judges_length)
 
     def _in_turn(self, parts: Sequence[Batch]) -> Iterator[Batch]:
         """The parts; gradients travel between processes with the last."""

@@ -38,7 +38,8 @@ class TaaeOutcome:
     """Whether the guard kept the model from moving."""
     generator: TaaeGeneratorLoss
     discriminator: TaaeDiscriminatorLoss
-    reconstruction: Reconstruction
+    codes: Tensor
+    """int64 `[B, K, N]`."""
     generator_gradient: Tensor
     """Length of the gradient, before it is shortened."""
     discriminator_gradient: Tensor
@@ -49,7 +50,6 @@ class TaaeOutcome:
         found |= {f"discriminator/{name}": value for name, value in self.discriminator.scalars().items()}
         found["generator/gradient"] = float(self.generator_gradient)
         found["discriminator/gradient"] = float(self.discriminator_gradient)
-        found |= {f"codebook/{name}": value.item() for name, value in self.reconstruction.statistics.items()}
         return found
 
 
@@ -97,4 +97,4 @@ class TaaeStep:
         length = self.generator.gradient_length()
         moved = judges_moved and all_finite(loss.total, length)
         self.generator.move(moved, length)
-        return TaaeOutcome(not moved, loss, judges_loss, made, length, judges_length)
+        return TaaeOutcome(not moved, loss, judges_loss, made.codes, length, judges_length)

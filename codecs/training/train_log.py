@@ -4,8 +4,9 @@
                           {"step": 1000, "validation/mel": 1.2, "validation/pesq_wb": 1.31, ...}
     RUN/tensorboard/      the same, and reconstructions of held-out crops
 
-Scalars are those of one step, not averages, and the means over all processes. A training that is resumed first removes
-the lines of steps after its checkpoint: every step is in the file once, as if nothing had happened.
+Scalars are those of one step, not averages, over all of its batch, and counts are of all processes. What tells of the
+codebook is there once there is one. A training that is resumed first removes the lines of steps after its checkpoint:
+every step is in the file once, as if nothing had happened.
 """
 
 from __future__ import annotations

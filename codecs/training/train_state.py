@@ -39,6 +39,12 @@ class Counts:
     best_step: int | None = None
     """Of the best validation so far."""
     best_score: float | None = None
+    best_undefined: int = 0
+    """Crops that had no such score in it."""
+    best_by: str = ""
+    """What that score is, and of which crops: others are not compared with it."""
+    replaced_crops: int = 0
+    """Of all processes: crops whose file had gone bad."""
 
 
 def capture(step: Step, counts: Counts, use: RecentUse) -> dict[str, Any]:
@@ -52,7 +58,7 @@ def capture(step: Step, counts: Counts, use: RecentUse) -> dict[str, Any]:
         "discriminator_optimiser": step.discriminator.optimiser.state_dict(),
         "scaler": None if scaler is None else scaler.state_dict(),
         "random": _random_states(step.accelerator),
-        "used": use.last,
+        "used": use.of_all(step.accelerator),
         "counts": asdict(counts),
     }
 

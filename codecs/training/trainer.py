@@ -47,7 +47,7 @@ from .running import Clock, Running, accelerator_for, compile_networks
 from .stopping import StopRequests
 from .train_log import TrainLog
 from .train_state import Counts, capture, restore
-from .utilisation import RecentUse
+from .utilisation import RecentUse, use_of_batch
 from .validation import Validation, validate
 
 logger = logging.getLogger(__name__)
@@ -108,6 +108,7 @@ class Trainer:
         # Fresh weights are the same everywhere; dropout is not.
         torch.manual_seed(recipe.seed + accelerator.process_index)
         self._counts = self._resumed()
+        self._replaced_before = self._counts.replaced_crops
         self._scores: Mapping[str, float] = {}
         self._logged: dict[str, float] = {}
 
@@ -140,17 +141,18 @@ class Trainer:
             clock = Clock()
             while self._counts.step < last and signal is None:
                 with clock:
-                    outcome = self._learn(next(batches))
+                    outcome, known = self._learn(next(batches))
                 step = self._counts.step
-                self._write_down(log, step, outcome, clock)
+                self._write_down(log, step, outcome, known, clock)
                 validated = step % self.recipe.pace.validate_every == 0 or step == self.recipe.steps
                 if validated:
                     self._validate(log, step)
+                if validated or step == last:
+                    # Before the checkpoint: killed between the two, the step is done again, and exported with it.
+                    self._export("model.safetensors")
                 signal = self._stop_signal(requests)
                 if validated or signal is not None or step % self.recipe.pace.checkpoint_every == 0 or step == last:
                     self._save(step)
-                if validated or step == last:
-                    self._export("model.safetensors")
         exported = self.folder / "model.safetensors"
         return Ended(
             step=self._counts.step,
@@ -165,14 +167,14 @@ class Trainer:
         """What a new training begins with, and one that goes on has behind it."""
         if self._counts.step == 0 and self.recipe.scale_features and self._running.initial is None:
             assert not isinstance(self.model, TAAE)
-            with closing(self._batches()) as batches:
+            with closing(self._ahead()) as batches:
                 scale_features(self.model.encoder, torch.cat([part.audio for part in next(batches)]))
 
-    def _learn(self, parts: list[Batch]) -> Outcome:
-        """One step, counted; the guard's patience is limited."""
+    def _learn(self, parts: list[Batch]) -> tuple[Outcome, bool]:
+        """One step, counted, and whether its codes are entries of the codebook; the guard's patience is limited."""
         counts = self._counts
         step = counts.step + 1
-        self.recipe.before_step(self.model, step, self._batches)
+        self.recipe.before_step(self.model, step, self._ahead)
         known = self.model.quantizer.initialised
         outcome = self._step(parts, step)
         counts.step = step
@@ -184,18 +186,19 @@ class Trainer:
             logger.warning("Step %d is skipped: its loss or gradient is not finite.", step)
         elif known:
             # Without a codebook, codes are numbers of frames of the batch.
-            self._use.note(self.recipe.counted(outcome.reconstruction.codes), step)
-        return outcome
+            self._use.note(self.recipe.counted(outcome.codes), step)
+        return outcome, known
 
-    def _write_down(self, log: TrainLog | None, step: int, outcome: Outcome, clock: Clock) -> None:
+    def _write_down(self, log: TrainLog | None, step: int, outcome: Outcome, known: bool, clock: Clock) -> None:
         if step % self.recipe.pace.log_every == 0 or step == self.recipe.steps:
-            scalars = outcome.scalars()
-            if self.model.quantizer.initialised:
-                scalars["codebook/recent_utilisation"] = self._use.share(step, self.accelerator)
-            means = self._over_processes(scalars)
+            means = self._over_processes(outcome.scalars())
+            if known:
+                used = use_of_batch(outcome.codes, self.model.quantizer, self.accelerator)
+                used["recent_utilisation"] = self._use.share(step, self.accelerator)
+                means |= {f"codebook/{name}": value for name, value in used.items()}
             means |= {"learning_rate": self.recipe.learning_rate(step), "skipped": float(self._counts.skipped)}
             means["steps_per_second"] = clock.rate_since_last()
-            means["replaced_crops"] = float(self._loader.replaced)
+            means["replaced_crops"] = float(self._replaced())
             self._logged = means
             if log is not None:
                 log.scalars(step, means)
@@ -218,13 +221,30 @@ class Trainer:
             for example in found.examples:
                 log.audio(step, f"{example.name}/reference", example.reference, self.recipe.model.sample_rate)
                 log.audio(step, f"{example.name}/estimate", example.estimate, self.recipe.model.sample_rate)
-        score = found.scores.get(validation.decides)
-        best = self._counts.best_score
-        if score is not None and (best is None or (score > best if validation.higher_is_better else score < best)):
-            self._counts.best_step, self._counts.best_score = step, score
+        if self._is_best(found.scores, validation, step):
             self._export("best.safetensors")
 
+    def _is_best(self, scores: Mapping[str, float], validation: Validation, step: int) -> bool:
+        """Whether none so far was as good, which is then noted. A mean over fewer crops does not beat one over more:
+        those that a model makes nothing of would count for it."""
+        counts = self._counts
+        score = scores.get(validation.decides)
+        if score is None:
+            return False
+        undefined = int(scores.get(f"{validation.decides}_undefined", 0))
+        if counts.best_by != validation.identity:
+            if counts.best_by:
+                logger.warning("The best step so far was chosen by another validation: it is chosen anew.")
+            counts.best_by, counts.best_score = validation.identity, None
+        if counts.best_score is not None:
+            better = score > counts.best_score if validation.higher_is_better else score < counts.best_score
+            if undefined > counts.best_undefined or (undefined == counts.best_undefined and not better):
+                return False
+        counts.best_step, counts.best_score, counts.best_undefined = step, score, undefined
+        return True
+
     def _save(self, step: int) -> None:
+        self._counts.replaced_crops = self._replaced()
         state = capture(self._step, self._counts, self._use)
         if self.accelerator.is_main_process:
             self._checkpoints.write(step, state, self._counts.best_step)
@@ -270,12 +290,21 @@ class Trainer:
             pin_memory=self.accelerator.device.type == "cuda",
         )
 
-    def _batches(self) -> Generator[list[Batch], None, None]:
+    def _batches(self, counted: bool = True) -> Generator[list[Batch], None, None]:
         """The parts of this process's share of every batch to come."""
         parts = self.recipe.accumulate
-        with closing(self._loader.batches(first=self._counts.step * parts)) as batches:
+        with closing(self._loader.batches(first=self._counts.step * parts, counted=counted)) as batches:
             while True:
                 yield [next(batches).to(self.accelerator.device) for _ in range(parts)]
+
+    def _ahead(self) -> Generator[list[Batch], None, None]:
+        """The same, looked at before their turn."""
+        return self._batches(counted=False)
+
+    def _replaced(self) -> int:
+        """Crops of all processes, since the training began, whose file had gone bad."""
+        since = torch.tensor(self._loader.replaced, device=self.accelerator.device)
+        return self._replaced_before + int(summed(since))
 
     def _over_processes(self, scalars: Mapping[str, float]) -> dict[str, float]:
         values = torch.tensor(list(scalars.values()), dtype=torch.float64, device=self.accelerator.device)

@@ -112,8 +112,15 @@ class UniCodecRecipe(Recipe):
         if self.semantic is None:
             return loss
         assert isinstance(made, UniCodecReconstruction)
-        assert made.contrastive is not None
-        return replace(loss, total=loss.total + self.semantic.weight * made.contrastive, contrastive=made.contrastive)
+        found = made.prediction
+        assert found is not None
+        return replace(
+            loss,
+            total=loss.total + self.semantic.weight * found.loss,
+            contrastive=found.loss / found.frames,
+            masked_accuracy=found.accuracy,
+            masked_chance=found.chance,
+        )
 
     def write_model(self, model: TrainedModel, path: Path, facts: Mapping[str, Any]) -> None:
         from codeczoo.codecs.unicodec_checkpoint import write

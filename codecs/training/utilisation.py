@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from codeczoo.codecs.quantizers.base import Quantizer, usage
+
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
@@ -27,8 +29,20 @@ class RecentUse:
         """These codes were chosen in this step."""
         self.last[codes.flatten()] = step
 
+    def of_all(self, accelerator: Accelerator) -> Tensor:
+        """The step at which each entry was last chosen on any process. Every process calls this."""
+        gathered: Tensor = accelerator.gather(self.last[None])  # pyright: ignore[reportAssignmentType]
+        return gathered.amax(dim=0)
+
     def share(self, step: int, accelerator: Accelerator) -> float:
         """Of the entries, how many were chosen on any process within the last `WINDOW_STEPS`. Every process calls
         this."""
-        gathered: Tensor = accelerator.gather(self.last[None])  # pyright: ignore[reportAssignmentType]
-        return float((gathered.amax(dim=0) > max(0, step - WINDOW_STEPS)).float().mean())
+        return float((self.of_all(accelerator) > max(0, step - WINDOW_STEPS)).float().mean())
+
+
+def use_of_batch(codes: Tensor, quantizer: Quantizer, accelerator: Accelerator) -> dict[str, float]:
+    """How the codes `[B, K, N]` of all processes, a whole batch, use the one codebook; and how many of its entries the
+    step replaced. Every process calls this with as many codes."""
+    every: Tensor = accelerator.gather(codes)  # pyright: ignore[reportAssignmentType]
+    found = {name: float(value[0]) for name, value in usage(every, quantizer.codebook_sizes).items()}
+    return found | {"replaced": float(quantizer.replaced)}

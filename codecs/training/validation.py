@@ -13,6 +13,7 @@ have (PESQ of silence) is left out of the mean, and counted as `NAME_undefined`.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -49,6 +50,14 @@ class Validation:
     higher_is_better: bool = False
     examples: int = 4
     """Crops whose reconstruction is kept to be listened to."""
+
+    @property
+    def identity(self) -> str:
+        """What is compared from step to step: scores of other crops, or another score, tell nothing about it."""
+        digest = hashlib.sha256()
+        for crop in self.crops:
+            digest.update(f"{crop.clip.name}\t{crop.facts}\t{crop.start}\t{crop.peak_db}\n".encode())
+        return f"{self.decides} of {digest.hexdigest()[:16]}"
 
 
 @dataclass(frozen=True)

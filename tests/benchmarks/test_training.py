@@ -129,6 +129,15 @@ def test_wrong_requests_change_nothing(
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
+def test_what_is_trained_on_is_not_validated_on(
+    recipe: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    validation = ["--validation", str(data.parent / "0.wav")]
+    assert main(["train", str(recipe), "--data", str(data), "--out", str(tmp_path / "run"), *validation]) == 2
+    assert "0.wav is to be validated on, and 0.wav, which is trained on, holds some of it" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [("path\n", "has no rows"), ("path\nnone.wav\n", "None of the 1 training clips can be read")],

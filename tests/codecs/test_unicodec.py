@@ -348,10 +348,10 @@ def test_a_training_forward() -> None:
     assert made.codes.shape == (3, 1, 40)
     assert 0 <= int(made.codes[0].min()) <= int(made.codes[0].max()) < 16
     assert 16 <= int(made.codes[1].min()) <= int(made.codes[1].max()) < 32
-    (made.audio.square().mean() + made.commitment + made.contrastive).backward()
+    (made.audio.square().mean() + made.commitment + made.prediction.loss).backward()
     without = [name for name, weight in small.named_parameters() if weight.grad is None or not weight.grad.any()]
     assert without == ["quantizer.embedding.weight"]
-    assert small(audio, 0).contrastive is None
+    assert small(audio, 0).prediction is None
 
 
 def test_masked_prediction_needs_a_trainable_model(small: UniCodec) -> None:

@@ -175,7 +175,7 @@ def test_masked_prediction(model: UniCodec, shared: Path, config: dict[str, Any]
     assert int(distractors.max()) == masked - 1
     assert clips * masked == int(oracle["sem_n_rows"])
     temperature = config["contrastive"]["temp"]
-    loss = part.contrastive(found.quantized, features, masks, distractors, temperature).detach() * clips
+    loss = part.predicted(found.quantized, features, masks, distractors, temperature).loss.detach() * clips
     assert float(loss) == pytest.approx(float(oracle["sem_contrastive_sum"]), rel=SHALLOW)
 
 

@@ -68,8 +68,9 @@ def test_the_loss_against_its_definition() -> None:
                 for c in [y, *(c for c in candidates if not torch.equal(c, y))]
             ]
             expected += math.log(sum(math.exp(score) for score in scores)) - scores[0]
-    found = part.contrastive(quantized, features, masks, others, 0.1).detach()
-    assert float(found) == pytest.approx(expected / 2, rel=1e-5)
+    found = part.predicted(quantized, features, masks, others, 0.1)
+    assert found.frames == 3
+    assert float(found.loss.detach()) == pytest.approx(expected / 2, rel=1e-5)
 
 
 def test_the_right_answer_costs_nothing() -> None:
@@ -77,9 +78,55 @@ def test_the_right_answer_costs_nothing() -> None:
     features = torch.eye(8)[None]
     masks = torch.ones(1, 8, dtype=torch.bool)
     others = MaskedPrediction(distractors=5).distractors_of(1, 8)
-    assert float(part.contrastive(features, features, masks, others, 0.1).detach()) < 0.01
+    assert float(part.predicted(features, features, masks, others, 0.1).loss.detach()) < 0.01
     shuffled = features.roll(1, dims=-1)
-    assert float(part.contrastive(shuffled, features, masks, others, 0.1).detach()) > 1.0
+    assert float(part.predicted(shuffled, features, masks, others, 0.1).loss.detach()) > 1.0
+
+
+def test_masked_frames_alone_are_scored() -> None:
+    torch.manual_seed(4)
+    part = SemanticPart(8, 4)
+    quantized, features = torch.randn(2, 8, 30, requires_grad=True), torch.randn(2, 8, 30, requires_grad=True)
+    masking = MaskedPrediction(distractors=20)
+    masks = masking.masks(2, 30)
+    others = masking.distractors_of(2, int(masks[0].sum()))
+    part.predicted(quantized, features, masks, others, 0.1).loss.backward()
+    for leaf in (quantized, features):
+        assert leaf.grad is not None
+        assert torch.equal(leaf.grad.abs().sum(dim=1) > 0, masks)
+
+
+def test_accuracy_and_what_guessing_has_of_it() -> None:
+    part = part_of_identity(8)
+    features = torch.eye(8)[None]
+    masks = torch.ones(1, 8, dtype=torch.bool)
+    # Each frame against the two before it, drawn often.
+    others = ((torch.arange(8)[:, None] - torch.tensor([1, 2, 2, 1])) % 8)[None]
+    found = part.predicted(features, features, masks, others, 0.1)
+    assert (float(found.accuracy), float(found.chance)) == (1.0, pytest.approx(1 / 3))
+    half = torch.cat([features[..., :4], features.roll(1, dims=-1)[..., 4:]], dim=-1)
+    assert float(part.predicted(half, features, masks, others, 0.1).accuracy) == 0.5
+    alike = torch.ones(1, 8, 8)
+    assert float(part.predicted(alike, features, masks, others, 0.1).accuracy) == 0.0
+    # A distractor that equals the truth is no candidate.
+    twice = features.clone()
+    twice[..., 0] = twice[..., 7]
+    found = part.predicted(twice, twice, masks, others, 0.1)
+    assert float(found.chance) == pytest.approx((7 / 3 + 1 / 2) / 8)
+
+
+def test_guessing_is_right_as_often_as_chance_says() -> None:
+    torch.manual_seed(5)
+    part, masking = part_of_identity(16), MaskedPrediction()
+    told, chance = [], []
+    for _ in range(40):
+        masks = masking.masks(4, 75)
+        others = masking.distractors_of(4, int(masks[0].sum()))
+        found = part.predicted(torch.randn(4, 16, 75), torch.randn(4, 16, 75), masks, others, 0.1)
+        told.append(float(found.accuracy))
+        chance.append(float(found.chance))
+    assert 1 / 11 < sum(chance) / 40 < 1 / 6
+    assert sum(told) == pytest.approx(sum(chance), rel=0.25)
 
 
 def test_masked_frames_are_the_learnt_vector() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from codeczoo.codecs.errors import InvalidClips
-from codeczoo.codecs.training.clips import Clip, find, split
+from codeczoo.codecs.training.clips import Clip, check_apart, find, split
 
 
 def manifest(folder: Path, text: str, name: str = "index.csv") -> Path:
@@ -147,3 +147,35 @@ def test_shares_lie_between_nothing_and_all(share: float) -> None:
 def test_a_side_without_clips_is_an_error() -> None:
     with pytest.raises(InvalidClips, match="none of the 2 clips is left for"):
         split([Clip("a", Path("a"), speaker="x"), Clip("b", Path("b"), speaker="x")], 0.5)
+
+
+def test_stretches_of_a_file_stay_on_one_side_where_no_speaker_is_known() -> None:
+    clips = [
+        Clip(f"{file}.flac#{at}-{at + 5}", Path(f"{file}.flac"), float(at), 5.0)
+        for file in range(60)
+        for at in range(0, 20, 5)
+    ]
+    training, validation = split(clips, 0.2)
+    assert {clip.path for clip in training}.isdisjoint(clip.path for clip in validation)
+    assert len(training) + len(validation) == len(clips)
+    by_clip = split(clips, 0.2, by="clip")
+    assert not {clip.path for clip in by_clip[0]}.isdisjoint(clip.path for clip in by_clip[1])
+
+
+@pytest.mark.parametrize(
+    ("start_s", "seconds", "apart"),
+    [(0.0, 2.0, True), (0.0, 2.5, False), (4.0, None, True), (3.5, None, False), (0.0, None, False), (2.5, 0.5, False)],
+)
+def test_what_is_validated_on_is_not_trained_on(
+    tmp_path: Path, start_s: float, seconds: float | None, apart: bool
+) -> None:
+    """By the file, whatever it is called, and by the stretch of it."""
+    (tmp_path / "a.wav").touch()
+    (tmp_path / "b.wav").symlink_to("a.wav")
+    held_out = [Clip("a.wav#2-4", tmp_path / "a.wav", 2.0, 2.0), Clip("gone.wav", tmp_path / "gone.wav")]
+    training = [Clip("other.wav", tmp_path / "other.wav"), Clip("b.wav", tmp_path / "b.wav", start_s, seconds)]
+    if apart:
+        check_apart(training, held_out)
+    else:
+        with pytest.raises(InvalidClips, match=r"a\.wav#2-4 is to be validated on, and b\.wav, which is trained on"):
+            check_apart(training, held_out)

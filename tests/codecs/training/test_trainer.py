@@ -13,10 +13,12 @@ import torch
 
 from codeczoo import codecs
 from codeczoo.codecs.errors import InvalidTraining, TrainingFailed
+from codeczoo.codecs.training import recipe as recipes
 from codeczoo.codecs.training import train_log
 from codeczoo.codecs.training.checkpoints import Checkpoints
-from codeczoo.codecs.training.crops import validation_crops
-from codeczoo.codecs.training.facts import ClipSet
+from codeczoo.codecs.training.clips import find
+from codeczoo.codecs.training.crops import TrainingCrops, validation_crops
+from codeczoo.codecs.training.facts import ClipSet, describe
 from codeczoo.codecs.training.recipe import Recipe
 from codeczoo.codecs.training.running import Running
 from codeczoo.codecs.training.trainer import Trainer
@@ -68,7 +70,7 @@ def test_a_run_that_is_stopped_anywhere_equals_an_undisturbed_one(
     assert whole["counts"]["step"] == 12
     assert same(whole, parts)
     logs = [
-        [{k: v for k, v in line.items() if k not in ("steps_per_second", "codebook/replaced")} for line in lines]
+        [{k: v for k, v in line.items() if k != "steps_per_second"} for line in lines]
         for lines in (train_log.read(tmp_path / "whole"), train_log.read(tmp_path / "parts"))
     ]
     assert logs[0] == logs[1]
@@ -142,6 +144,86 @@ def test_accumulated_parts_are_one_batch(small_recipe: Recipe, voice_clips: Clip
         lengths.append(train_log.read(tmp_path / str(accumulate))[0])
     for name in ("generator/gradient", "discriminator/gradient"):
         assert lengths[0][name] == pytest.approx(lengths[1][name], rel=1e-4)
+
+
+def test_what_is_printed_is_of_all_accumulated_parts(
+    small_recipe: Recipe, voice_clips: ClipSet, tmp_path: Path
+) -> None:
+    """Losses, and the use of the codebook, whose frames would be half of them otherwise."""
+    lines, used = [], []
+    for accumulate in (1, 2):
+        recipe = replace(small_recipe, steps=5, accumulate=accumulate, adversarial_from=1)
+        trainer = Trainer(recipe, voice_clips, tmp_path / str(accumulate), CPU)
+        for module in trainer.model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+        # A codebook that is there from the first step on.
+        torch.manual_seed(0)
+        rows = torch.randn(64, recipe.model.encoder.dimension)
+        trainer.model.quantizer.initialise(rows)
+        trainer.run(2)
+        lines.append(train_log.read(tmp_path / str(accumulate)))
+        used.append(end_state(tmp_path / str(accumulate))["used"])
+    # The first step's; from the second on discriminators have joined, and rounding makes steps of AdamW.
+    for name in ("generator/mel", "generator/commitment", "generator/total", "codebook/perplexity"):
+        assert lines[1][0][name] == pytest.approx(lines[0][0][name], rel=1e-3), name
+    for name in ("discriminator/period", "discriminator/total", "generator/period_features"):
+        assert lines[1][1][name] == pytest.approx(lines[0][1][name], rel=0.02), name
+    assert lines[0][0]["codebook/utilisation"] == lines[1][0]["codebook/utilisation"]
+    assert int((used[0] > 0).sum()) == pytest.approx(int((used[1] > 0).sum()), abs=2)
+
+
+def test_the_use_of_no_codebook_is_not_printed(small_recipe: Recipe, voice_clips: ClipSet, tmp_path: Path) -> None:
+    """Until there is one, codes number frames of the batch, and all of them would be in use."""
+    train(replace(small_recipe, steps=6), voice_clips, tmp_path)
+    lines = [line for line in train_log.read(tmp_path) if "generator/mel" in line]
+    shown = [[name for name in line if name.startswith("codebook/")] for line in lines]
+    # 80 frames a step: the sample of 250 is there after step 4.
+    assert [len(names) for names in shown] == [0, 0, 0, 0, 4, 4]
+
+
+def test_the_best_step_is_chosen_among_its_like(small_recipe: Recipe, voice_clips: ClipSet, tmp_path: Path) -> None:
+    """A mean over the crops that are left does not beat one over more; another score is not compared at all."""
+    pace = replace(small_recipe.pace, validate_every=1, checkpoint_every=1)
+    recipe = replace(small_recipe, steps=9, pace=pace, codebook=replace(small_recipe.codebook, init_sample=32))
+    crops = validation_crops(voice_clips, recipe.crops)[:2]
+    # A pair a validation.
+    values = iter([1.0, 2.0, None, 9.0, 1.5, 1.7, 1.0, 1.0, 3.0, 1.0, 2.0, 2.0])
+    validation = Validation(crops, lambda *_: {"mos": next(values)}, decides="mos", higher_is_better=True)
+    train(recipe, voice_clips, tmp_path, 6, validation)
+    counts = end_state(tmp_path)["counts"]
+    assert (counts["best_step"], counts["best_score"], counts["best_undefined"]) == (5, 2.0, 0)
+    train(recipe, voice_clips, tmp_path, 7, Validation(crops))
+    counts = end_state(tmp_path)["counts"]
+    assert (counts["best_step"], counts["best_by"][:6]) == (7, "mel of")
+    train(recipe, voice_clips, tmp_path, 8, Validation(crops[:1]))
+    assert end_state(tmp_path)["counts"]["best_step"] == 8
+
+
+def test_crops_that_were_replaced_are_counted_once_and_for_good(
+    small_unicodec_file: Path, labelled_voices: Path, tmp_path: Path
+) -> None:
+    """Not where batches are looked at before their turn, nor anew in every invocation."""
+    (tmp_path / "data").mkdir()
+    for path in labelled_voices.parent.iterdir():
+        (tmp_path / "data" / path.name).write_bytes(path.read_bytes())
+    clips = describe(find(tmp_path / "data" / "index.csv"), workers=1, index=tmp_path / "facts.sqlite")
+    for number in (3, 7):
+        (tmp_path / "data" / f"voice{number:02}.wav").write_bytes(b"gone")
+    recipe = recipes.load(str(small_unicodec_file))
+    for until in (2, 5, None):
+        Trainer(recipe, clips, tmp_path / "run", CPU).run(until)
+    counted = [line["replaced_crops"] for line in train_log.read(tmp_path / "run")]
+    crops = TrainingCrops(clips, recipe.crops, recipe.seed)
+    bad, expected = 0, []
+    for index in range(recipe.steps * recipe.batch_size):
+        attempt = 0
+        while crops.crop(index, attempt).clip.name in ("voice03.wav", "voice07.wav"):
+            bad, attempt = bad + 1, attempt + 1
+        if index % recipe.batch_size == recipe.batch_size - 1:
+            expected.append(bad)
+    assert counted == expected
+    assert bad > 2
 
 
 @pytest.mark.parametrize("procedure", ["joint", "alternating"])
