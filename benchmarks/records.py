@@ -22,8 +22,7 @@ A run is a folder with `run.json` (what was asked, versions, hardware) and `reco
      "identities": {"pesq_wb": "1c9d04aa"},        short hash of each metric's identity, for scores and undefined
      "reference_scores": {"utmos": 4.05},          the reference's own, for metrics that look at one signal
      "delay_ms": 6.5,                    of the estimate behind the reference, by cross-correlation; null if unknown
-     "delay_correlation": 0.97,          coefficient of the two signals at that delay: near 0, the delay means little;
-                                                   below 0, polarity is inverted
+     "delay_correlation": 0.97,          coefficient of the two signals at that delay: near 0, the delay means little
      "clipped": {"input": 0, "output": 3},         samples outside [-1, 1]
      "length_difference": 0,             samples of the estimate minus samples of the reference, before trimming
      "timing": {"encode_s": ..., "decode_s": ..., "encode_rtf": ..., "decode_rtf": ..., "threads": 1,

@@ -1,9 +1,10 @@
 """Delay of an estimate behind its reference, by cross-correlation.
 
 Positive: the estimate comes later. Only the loudest stretch of at most 60 s is looked at, so that a long file costs no
-more than a minute. The lag is the one of the largest correlation of either sign: an estimate of inverted polarity is
-not taken for one that is late by half a pitch period. The correlation given with it is the coefficient of the two
-overlapping parts, negative where polarity is inverted.
+more than a minute. The lag is the one of the largest positive correlation; the correlation given with it is the
+coefficient of the two overlapping parts. Correlations of either sign would find the delay of inverted polarity, where
+this finds one that is off by half a period (raw SI-SDR is then above the aligned one), but would take codecs that turn
+phases for inverted ones: AMR-NB then comes 1.1 to 1.5 ms late on a third of 108 clips of speech, where it is in time.
 
 Source: C. Knapp and G. Carter, IEEE TASSP 24(4), 1976 (the unweighted correlator), computed by FFT.
 """
@@ -65,7 +66,7 @@ def estimate_delay(reference: Signal, estimate: Signal, sample_rate_hz: int, max
     spectra = [np.asarray(rfft(part, size)) for part in pair]
     correlation = np.asarray(irfft(np.conj(spectra[0]) * spectra[1], size))
     lags = np.arange(-reach, reach + 1)
-    lag = int(lags[np.argmax(np.abs(correlation[lags]))])
+    lag = int(lags[np.argmax(correlation[lags])])
     ahead, behind = (first[: len(first) - lag], second[lag:]) if lag >= 0 else (first[-lag:], second[:lag])
     scale = float(np.sqrt(np.dot(ahead, ahead) * np.dot(behind, behind)))
     return Delay(lag, float(np.dot(ahead, behind)) / scale if scale > 0 else 0.0)

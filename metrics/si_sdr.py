@@ -6,8 +6,8 @@ Both signals are made zero-mean; the target is the projection of the estimate on
     SI-SDR = 10 log10(|a reference|^2 / |estimate - a reference|^2)
 
 `si_sdr_aligned` first moves the estimate by the delay that `estimate_delay` finds (at most 0.2 s) and compares the
-overlapping parts: a codec with a constant delay of some samples is not distorted, but its raw value says so. The gain
-may be negative in both: inverted polarity is no distortion either.
+overlapping parts: a codec with a constant delay of some samples is not distorted, but its raw value says so. Of
+inverted polarity the aligned value is below the raw one (see `delay`).
 
 A mean over clips bears no infinities: where the estimate equals the reference up to a factor the value is undefined
 (+inf), and where it has nothing of the reference too (-inf).
@@ -102,7 +102,7 @@ SI_SDR = Measure(
         _fact("si_sdr", "raw", "Waveform fidelity up to a gain, as TAAE prints it."),
         _fact(
             "si_sdr_aligned",
-            f"delay:abs_xcorr|max_delay_s:{MAX_DELAY_S:g}|stretch_s:{STRETCH_S}",
+            f"delay:xcorr|max_delay_s:{MAX_DELAY_S:g}|stretch_s:{STRETCH_S}",
             "Waveform fidelity up to a gain and a constant delay.",
         ),
     ),

@@ -109,7 +109,7 @@ def _waveform_delay(patient: Patient) -> tuple[float, float] | None:
         found = estimate_delay(reference, heard.estimate, rate_hz)
     except Undefined:
         return None
-    return (found.samples / rate_hz, found.correlation) if abs(found.correlation) >= KEPT_WAVEFORM else None
+    return (found.samples / rate_hz, found.correlation) if found.correlation >= KEPT_WAVEFORM else None
 
 
 def level(patient: Patient) -> Finding:
