@@ -130,7 +130,13 @@ def _warn_of_overlaps(names: list[str], merged: list[Record], grouping: GroupBy 
         first = next(iter(codecs.values()))
         overlaps = overlapping(record for record in first if clip_key(record) in shared)
         if overlaps.clips:
-            logging.getLogger(__name__).warning("%s: %s", group, overlap_sentence(overlaps))
+            said = overlap_sentence(overlaps)
+            if all(record.get("piece") for record in first):
+                said = (
+                    f"{overlaps.clips} of the clips are pieces of several lengths of {overlaps.files} passages, which "
+                    "count once a length in means; length.md of `codeczoo report` has the means of each length."
+                )
+            logging.getLogger(__name__).warning("%s: %s", group, said)
 
 
 def _named(patterns: list[str], merged: list[Record]) -> list[str]:

@@ -23,7 +23,7 @@ from codeczoo.codecs.clip_names import stretch_name, stretch_of
 from .synthetic import FACTS, record
 
 
-def of(clip: str, codec: str = "opus@12kbps", score: float = 2.0, **fields: object) -> records.Record:
+def of(clip: str, codec: str = "opus@12kbps", score: float = 0.5, **fields: object) -> records.Record:
     sha256 = fields.pop("clip_sha256", f"sha256 of {clip}")
     return {**record(codec, clip, {"stoi": score}), "speaker": None, "clip_sha256": sha256, **fields}
 
@@ -135,6 +135,12 @@ def test_compare_says_that_clips_overlap(
         assert caplog.messages == []
         assert main(["compare", str(paths["whole"]), *points, "--also", str(paths["cut"])]) == 0
     (said,) = caplog.messages
+    lengths = tmp_path / "lengths.jsonl"
+    pieces = [piece_of(name, length_s, 0.0) for name in "pqr" for length_s in (3.0, 6.0)]
+    own = [{**each, "codec": codec} for codec in points for each in pieces]
+    lengths.write_text("".join(json.dumps(each) + "\n" for each in own))
+    assert main(["compare", str(lengths), *points]) == 0
+    assert "6 of the clips are pieces of several lengths of 3 passages" in caplog.messages[-1]
     assert "16 of the clips are overlapping stretches of 4 files, whose audio counts more than once" in said
 
 
