@@ -7,11 +7,9 @@ passage is read from its parts, a part after the other, without anything between
 from __future__ import annotations
 
 import hashlib
-import io
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -38,7 +36,6 @@ __all__ = [
     "AUDIO_SUFFIXES",
     "UNREAD_SUFFIXES",
     "AudioInfo",
-    "ClipAudio",
     "check_unchanged",
     "clip_blocks",
     "clip_samples",
@@ -47,26 +44,13 @@ __all__ = [
     "frame_at",
     "probe",
     "read_blocks",
-    "read_clip",
     "read_mono",
     "stretch_frames",
 ]
 
-_IN_MEMORY_BYTES = 64 << 20
 _SETTLED_NS = 2_000_000_000
 """A file that was written less than this ago may be written again within one tick of its file system's clock, which
 its status does not show."""
-
-
-@dataclass(frozen=True, eq=False)
-class ClipAudio:
-    """A clip that was read, checked and hashed in one pass."""
-
-    audio: Audio
-    """Mono float32 `[T]`, T >= 1, finite."""
-    info: AudioInfo
-    """Of the whole file; of a piece of a passage, of the file it begins in."""
-    sha256: str
 
 
 def probe(path: Path) -> AudioInfo:
@@ -120,23 +104,6 @@ def clip_samples(clip: Clip) -> tuple[Audio, int]:
     if clip.piece is None:
         return read_mono(clip.path, clip.start_s, clip.seconds)
     return np.concatenate(list(clip_blocks(clip))), clip.piece.sample_rate
-
-
-def read_clip(clip: Clip) -> ClipAudio:
-    """A clip's samples, header and content hash; a file of up to 64 MiB is read from disk once. Raises InvalidClip."""
-    path = clip.path
-    with _clip_errors():
-        size = regular(path).st_size
-    if clip.piece is not None or size > _IN_MEMORY_BYTES:
-        audio, _ = clip_samples(clip)
-        return ClipAudio(audio, probe(path), content_sha256(clip))
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InvalidClip(f"{path} cannot be read: {error.strerror}.") from error
-    with _clip_errors(), open_audio(path, io.BytesIO(content)) as file:
-        audio = file.read(*file.stretch(clip.start_s, clip.seconds))
-        return ClipAudio(audio, file.info, _stretch_sha256(hashlib.sha256(content).hexdigest(), clip))
 
 
 def content_sha256(clip: Clip) -> str:

@@ -33,7 +33,7 @@ from .statistics.families import AXIS_NAMES, Axis, curve, family_of
 from .statistics.groups import Ties, ties
 from .statistics.paired import Incomparable, Paired, Side, pair, side
 from .statistics.permutation import sign_flip
-from .statistics.sample import ClipKey
+from .statistics.sample import ClipKey, counted, drawn_as
 from .statistics.sample_size import ALPHA, clips_needed
 
 
@@ -59,7 +59,9 @@ class PointComparison:
     p: float = math.nan
     p_corrected: float = math.nan
     needed: tuple[int, int] | None = None
-    """Clips and speakers that show a difference of this size with probability 0.8 at 5 %; None: no number does."""
+    """Clips and clusters that show a difference of this size with probability 0.8 at 5 %; None: no number does."""
+    drawn_as: str = "speaker"
+    """What the clusters are: `speaker`, `passage`, `file`."""
 
     @property
     def apart(self) -> bool:
@@ -82,7 +84,7 @@ class PointComparison:
             low, high = sorted(turned * bound for bound in self.interval)
             within = f"95 % interval {low:.{digits}f} to {high:.{digits}f}"
         means = f"{self.mean_first:.{digits}f} against {self.mean_second:.{digits}f}"
-        on = f"on {_clips(self.n_clips, self.n_clusters)}{_without(self.left_out)}"
+        on = f"on {_clips(self.n_clips, self.n_clusters, self.drawn_as)}{_without(self.left_out)}"
         p = _p(self.p_corrected) + (f" corrected for {corrected_for} comparisons" if corrected_for > 1 else "")
         if self.apart:
             said = f"{better} is better than {worse} by {by} ({within}; {means}; {p}) {on}"
@@ -98,7 +100,7 @@ class PointComparison:
     def _needed(self, words: str) -> str:
         if self.needed is None:
             return "no number of clips up to ten million would show it"
-        return f"{_clips(*self.needed)} {words}"
+        return f"{_clips(*self.needed, self.drawn_as)} {words}"
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,8 @@ class FamilyComparison:
     found: Bjontegaard | None = None
     left_out: int = 0
     """Clips of any point on which not all points have a value."""
+    drawn_as: str = "speaker"
+    """What the clusters are: `speaker`, `passage`, `file`."""
 
     def sentence(self) -> str:
         """The comparison in words."""
@@ -147,7 +151,7 @@ class FamilyComparison:
                 f"at equal {what} it is {better} by {_amount(abs(quality.value), digits, unit)} ({within}, over "
                 f"{quality.over[0]:.3g} to {quality.over[1]:.3g} {AXIS_NAMES[self.axis]})"
             )
-        on = f"{_clips(self.found.n_clips, self.found.n_clusters)}{_without(self.left_out)}"
+        on = f"{_clips(self.found.n_clips, self.found.n_clusters, self.drawn_as)}{_without(self.left_out)}"
         return f"{label}: {'; '.join(parts)}; on {on}."
 
 
@@ -164,13 +168,15 @@ class Ranking:
     n_clusters: int
     left_out: int = 0
     """Clips of any codec on which not all have a value."""
+    drawn_as: str = "speaker"
+    """What the clusters are: `speaker`, `passage`, `file`."""
 
     def sentence(self) -> str:
         """The ranking in words: groups that cannot be told apart, the best first."""
         digits = columns.digits(self.metric)
         letters = self.ties.letters()
         ranked = ", ".join(f"{codec} {mean:.{digits}f} ({letters[codec]})" for codec, mean in self.means.items())
-        on = f"{_clips(self.n_clips, self.n_clusters)}{_without(self.left_out)}"
+        on = f"{_clips(self.n_clips, self.n_clusters, self.drawn_as)}{_without(self.left_out)}"
         return f"{columns.head(self.metric)} on {on}: {ranked}."
 
 
@@ -178,10 +184,8 @@ def _amount(value: float, digits: int, unit: str) -> str:
     return f"{value:.{digits}f}{' ' if unit else ''}{unit}"
 
 
-def _clips(n_clips: int, n_clusters: int) -> str:
-    if n_clusters < n_clips:
-        return f"{n_clips} clips of {n_clusters} speaker{'' if n_clusters == 1 else 's'}"
-    return f"{n_clips} clips"
+def _clips(n_clips: int, n_clusters: int, word: str) -> str:
+    return f"{n_clips} clips of {counted(n_clusters, word)}" if n_clusters < n_clips else f"{n_clips} clips"
 
 
 def _without(left_out: int) -> str:
@@ -270,6 +274,7 @@ def _compared(made: PointComparison, both: Paired) -> PointComparison:
         interval=mean_interval(differences.tolist(), both.clusters),
         p=sign_flip(differences, both.clusters),
         needed=clips_needed(differences, both.clusters),
+        drawn_as=drawn_as(both.clusters),
     )
 
 
@@ -304,7 +309,8 @@ def compare_families(
                 )
                 compared = compare_curves(one, other, fact.higher_is_better)
                 points = (sides[name] for name in (*one.codecs, *other.codecs))
-                found.append(replace(made, found=compared, left_out=_left_out(points, compared.n_clips)))
+                left_out, word = _left_out(points, compared.n_clips), drawn_as(one.clusters)
+                found.append(replace(made, found=compared, left_out=left_out, drawn_as=word))
             except Incomparable as reason:
                 found.append(replace(made, reason=str(reason)))
     return found
@@ -352,4 +358,5 @@ def _ranked(group: str, fact: Metric, codecs: Sequence[str], members: Mapping[st
     clusters = [sides[0].clusters[clip] for clip in clips]
     made = ties(ranked, values, clusters)
     left_out = _left_out(sides, len(clips))
-    return Ranking(group, fact, {name: means[name] for name in ranked}, made, len(clips), len(set(clusters)), left_out)
+    best_first = {name: means[name] for name in ranked}
+    return Ranking(group, fact, best_first, made, len(clips), len(set(clusters)), left_out, drawn_as(clusters))

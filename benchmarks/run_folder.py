@@ -19,14 +19,18 @@ import json
 import os
 import re
 import shutil
+from array import array
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from codeczoo.codecs.clip_names import stretch_of
 
 from . import records
 from .errors import InvalidRun
 from .records import Key, Record
 from .run_lock import RunLock
+from .stretches import Bounds
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _NAME_LENGTH = 80
@@ -52,6 +56,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._offsets: dict[bytes, tuple[int, ...]] = {}
+        self._stretches: dict[bytes, array[float]] = {}
         self._file: int | None = None
         self._lock = RunLock(path)
 
@@ -95,6 +100,10 @@ class RunFolder:
         if file.is_file():
             for offset, record in records.read_offsets(file):
                 self._index(records.key_of(record), offset)
+                if "#" in record["clip"] and record.get("scores"):
+                    file_name, *bounds = stretch_of(record["clip"])
+                    key = _digest((record["codec"], record.get("corpus", ""), file_name))
+                    self._stretches.setdefault(key, array("d")).extend(bounds)
         shutil.rmtree(self.spool, ignore_errors=True)
         self._file = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
 
@@ -122,6 +131,11 @@ class RunFolder:
         """What is known of a (codec, corpus, clip), all its lines merged."""
         lines = [self._read(offset) for offset in self._offsets.get(_digest(key), ())]
         return records.merge(lines).get(key)
+
+    def stretches(self, codec: str, corpus: str, file: str) -> set[Bounds]:
+        """Where the stretches of a file begin and end that the codec had scores on when the folder was opened."""
+        flat = self._stretches.get(_digest((codec, corpus, file)), ()) if self._stretches else ()
+        return set(zip(flat[::2], flat[1::2], strict=True))
 
     def _read(self, offset: int) -> Record:
         assert self._file is not None, "the run folder is not open"

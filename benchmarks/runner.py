@@ -35,6 +35,7 @@ from .request import Loaded, Loader, NamedCodec, Point, Request
 from .run_folder import RunFolder
 from .run_summary import Summary
 from .scoring import Estimate, ScoringJob, ScoringResult
+from .stretches import check_unmixed
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ def run(request: Request, progress: Progress = lambda _family, _done: None) -> S
     summary = Summary()
     # The workers first: a cluster that cannot be reached leaves no folder behind.
     with _distribution(request) as distribution, RunFolder(request.out) as folder:
+        check_unmixed(request.corpus, request.points, folder)
         folder.describe(invocation(request, identities))
         runner = _Runner(request, folder, distribution, hashes, summary, progress)
         for family, points in itertools.groupby(request.points, key=lambda point: point.family):

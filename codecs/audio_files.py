@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -120,9 +120,8 @@ class AudioFile:
 
 
 @contextmanager
-def open_audio(path: Path, content: BinaryIO | None = None) -> Iterator[AudioFile]:
-    """Open a file; `content` is its bytes where they are in memory already. Raises InvalidAudioFile, also for what
-    goes wrong while it is open."""
+def open_audio(path: Path) -> Iterator[AudioFile]:
+    """Open a file. Raises InvalidAudioFile, also for what goes wrong while it is open."""
     import soundfile
 
     if regular(path).st_size == 0:
@@ -130,7 +129,9 @@ def open_audio(path: Path, content: BinaryIO | None = None) -> Iterator[AudioFil
     if path.suffix.lower() in UNREAD_SUFFIXES:
         raise InvalidAudioFile(f"{path.name}: {path.suffix} files are not read; convert {path} to FLAC or WAV.")
     try:
-        with content or path.open("rb") as source, soundfile.SoundFile(source) as file:
+        # Of a file object libsndfile would read through callbacks, in which Ctrl-C is swallowed and what they were to
+        # read is made up. Its descriptor takes names of any bytes, which a path does not.
+        with path.open("rb", buffering=0) as raw, soundfile.SoundFile(raw.fileno(), closefd=False) as file:
             yield AudioFile(path, file)
     except soundfile.LibsndfileError as error:
         reason = error.error_string.removeprefix("Error : ").rstrip(".")

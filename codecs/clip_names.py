@@ -6,12 +6,16 @@ name is not UTF-8 is called by its bytes, `lat\\xe9in.wav`, so that records and 
 
 from __future__ import annotations
 
+import math
 import os
+import re
 from collections.abc import Collection, Iterator
 from pathlib import Path, PurePath
 
 from .audio_files import AUDIO_SUFFIXES
 from .errors import InvalidAudioFile
+
+_STRETCH = re.compile(r"(.+)#(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)?", re.DOTALL)
 
 
 def audio_names(root: Path, suffixes: Collection[str] = AUDIO_SUFFIXES) -> Iterator[str]:
@@ -31,6 +35,20 @@ def as_text(name: str) -> str:
 def stretch_name(name: str, start_s: float, end_s: float | None) -> str:
     """A file's name with a stretch of it, to the millisecond: `a.flac#120-240`, `a.flac#240-` to the end."""
     return f"{name}#{_number(start_s)}-{'' if end_s is None else _number(end_s)}"
+
+
+def stretch_of(name: str) -> tuple[str, float, float]:
+    """What `stretch_name` was given: the file's name, and the seconds at which the stretch begins and ends; of a whole
+    file 0 and infinity, of a stretch to the end infinity.
+
+    >>> stretch_of("a.flac#120-240"), stretch_of("take#1-2.wav")
+    (('a.flac', 120.0, 240.0), ('take#1-2.wav', 0.0, inf))
+    """
+    found = _STRETCH.fullmatch(name) if "#" in name else None
+    if found is None:
+        return name, 0.0, math.inf
+    file, start_s, end_s = found.groups()
+    return file, float(start_s), math.inf if end_s is None else float(end_s)
 
 
 def located(text: str, folder: str, allowed: Collection[str]) -> tuple[Path, str] | None:

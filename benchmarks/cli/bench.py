@@ -19,7 +19,8 @@ Encode and decode every clip of a corpus with every codec, score each with every
 (codec, clip) to RUN/records.jsonl, then tables and plots to RUN/report.
 
 It may be killed at any moment: the same command continues, and measures nothing twice. More codecs, clips or metrics
-may be asked of the same RUN later; what has changed since (a weight file, a clip, a metric) is measured anew.
+may be asked of the same RUN later; what has changed since (a weight file, a clip, a metric) is measured anew. Files cut
+otherwise (--segment-s) take a RUN of their own, so that no mean counts audio twice.
 
 A suite names codecs, metrics and corpus; what is given beside it replaces its part. Codecs and metrics of a suite that
 cannot run here are left out, and said so; those named one by one must be able to run.

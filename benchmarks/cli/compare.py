@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from codeczoo.benchmarks.comparison import FamilyComparison, PointComparison, Ranking
     from codeczoo.benchmarks.records import Record
+    from codeczoo.benchmarks.report.summary import GroupBy
 
 _DESCRIPTION = """\
 Compare codecs of a run on the clips that they share, one sentence a metric.
@@ -77,6 +78,7 @@ def run(options: argparse.Namespace) -> int:
     merged = records.load_runs([options.records, *options.also])
     names = _named(options.codecs, merged)
     _warn_of_versions(names, merged)
+    _warn_of_overlaps(names, merged, options.group_by)
     points = {record["codec"] for record in merged}
     chosen = {"group_by": options.group_by, "metrics": options.metrics}
     if all(name in points for name in names):
@@ -110,6 +112,31 @@ def _warn_of_versions(names: list[str], merged: list[Record]) -> None:
             logging.getLogger(__name__).warning(
                 "%s mixes records of %d versions of the codec or its weights.", codec, count
             )
+
+
+def _warn_of_overlaps(names: list[str], merged: list[Record], grouping: GroupBy | None) -> None:
+    """Say where audio counts twice in what is compared, as the notes of a report do."""
+    import logging
+
+    from codeczoo.benchmarks.comparison import by_group
+    from codeczoo.benchmarks.report.notes import overlap_sentence
+    from codeczoo.benchmarks.statistics.families import family_of
+    from codeczoo.benchmarks.statistics.sample import clip_key
+    from codeczoo.benchmarks.stretches import overlapping
+
+    own = [record for record in merged if record["codec"] in names or family_of(record["codec"]) in names]
+    for group, codecs in by_group(own, grouping).items():
+        shared = set.intersection(*(set(map(clip_key, members)) for members in codecs.values()))
+        first = next(iter(codecs.values()))
+        overlaps = overlapping(record for record in first if clip_key(record) in shared)
+        if overlaps.clips:
+            said = overlap_sentence(overlaps)
+            if all(record.get("piece") for record in first):
+                said = (
+                    f"{overlaps.clips} of the clips are pieces of several lengths of {overlaps.files} passages, which "
+                    "count once a length in means; length.md of `codeczoo report` has the means of each length."
+                )
+            logging.getLogger(__name__).warning("%s: %s", group, said)
 
 
 def _named(patterns: list[str], merged: list[Record]) -> list[str]:
@@ -178,6 +205,7 @@ def _plain(each: PointComparison | FamilyComparison | Ranking | str) -> dict[str
             "not_told_apart": groups,
             "n_clips": each.n_clips,
             "n_clusters": each.n_clusters,
+            "drawn_as": each.drawn_as,
             "left_out": each.left_out,
         }
     plain = {**dataclasses.asdict(each), "metric": each.metric.name}

@@ -8,7 +8,7 @@ refused, because `level.match` leaves none.
 from __future__ import annotations
 
 import base64
-import io
+import tempfile
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -63,12 +63,15 @@ def embed(audio: Audio, sample_rate_hz: int, kind: Format = "flac") -> Embedded:
     peak = float(np.abs(audio).max())
     if not peak <= 1.0:
         raise ValueError(f"Audio to embed is within [-1, 1]; its peak is {peak:g}. Bring it to a level first.")
-    file = io.BytesIO()
-    if kind == "flac":
-        # Rounded here: libsndfile would scale full scale to 32767 or 32768 depending on the sign.
-        samples = np.clip(np.rint(audio.astype(np.float64) * 32768.0), -32768, 32767).astype(np.int16)
-        soundfile.write(file, samples, sample_rate_hz, format="FLAC", subtype="PCM_16", compression_level=1.0)
-    else:
-        at_48k = np.clip(resample(np.ascontiguousarray(audio, np.float32), sample_rate_hz, _OPUS_HZ), -1.0, 1.0)
-        soundfile.write(file, at_48k, _OPUS_HZ, format="OGG", subtype="OPUS")
-    return Embedded(_MIME[kind], file.getvalue())
+    # A file, not memory: that would be written through callbacks, in which Ctrl-C is swallowed and bytes are lost.
+    with tempfile.TemporaryFile() as file:
+        to = file.fileno()
+        if kind == "flac":
+            # Rounded here: libsndfile would scale full scale to 32767 or 32768 depending on the sign.
+            samples = np.clip(np.rint(audio.astype(np.float64) * 32768.0), -32768, 32767).astype(np.int16)
+            soundfile.write(to, samples, sample_rate_hz, "PCM_16", format="FLAC", closefd=False, compression_level=1.0)
+        else:
+            at_48k = np.clip(resample(np.ascontiguousarray(audio, np.float32), sample_rate_hz, _OPUS_HZ), -1.0, 1.0)
+            soundfile.write(to, at_48k, _OPUS_HZ, "OPUS", format="OGG", closefd=False)
+        file.seek(0)
+        return Embedded(_MIME[kind], file.read())

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from codeczoo.benchmarks.statistics.permutation import least_p
-from codeczoo.benchmarks.statistics.sample import Passage
+from codeczoo.benchmarks.statistics.sample import counted, drawn_as
 from codeczoo.benchmarks.statistics.sample_size import ALPHA, LEAST_CLUSTERS
+from codeczoo.benchmarks.stretches import Overlaps
 from codeczoo.metrics import Metric
 
 from .columns import label
@@ -33,7 +34,7 @@ def named(codecs: Sequence[str]) -> str:
 
 def section_notes(group: Group, shown: Sequence[Metric]) -> tuple[str, ...]:
     """Every caveat of one group, the gravest first."""
-    notes = [*_other_clips(group), *_mixed_versions(group), *few_clips(group), *_twins(group)]
+    notes = [*_overlaps(group), *_other_clips(group), *_mixed_versions(group), *few_clips(group), *_twins(group)]
     for fact in shown:
         notes += _other_identities(group, fact)
     notes += _losses(group, shown)
@@ -56,13 +57,12 @@ def few_clips(group: Group) -> list[str]:
     clips, independent = (0, 0) if cell is None else (cell.n, len(set(cell.clusters)))
     named = f"{clips} clip{'' if clips == 1 else 's'}"
     if independent < clips:
-        of_passages = cell is not None and all(isinstance(each, Passage) for each in cell.clusters)
-        named += f" of {independent} {'passage' if of_passages else 'speaker'}{'' if independent == 1 else 's'}"
+        named += f" of {counted(independent, drawn_as(() if cell is None else cell.clusters))}"
     return [f"No two codecs can be told apart with {named}: the paired test takes {LEAST_CLUSTERS} at least."]
 
 
 def _independent(group: Group) -> int:
-    """Speakers of the scored clips, or the passages they were cut from; a clip without either counts as one."""
+    """Speakers of the scored clips, or the passages or files they were cut from; a clip without any counts as one."""
     cell = _fullest(group)
     return 0 if cell is None else len(set(cell.clusters))
 
@@ -71,6 +71,23 @@ def _fullest(group: Group) -> Cell | None:
     """The metric with the most scored clips, among the rows that may be compared."""
     cells = (cell for row in group.rows for cell in row.cells.values() if row.clips == group.common_clips)
     return max(cells, key=lambda cell: cell.n, default=None)
+
+
+def _overlaps(group: Group) -> list[str]:
+    alike: dict[Overlaps, list[str]] = {}
+    for row in group.rows:
+        if row.overlaps.clips:
+            alike.setdefault(row.overlaps, []).append(row.codec)
+    return [f"{listed(codecs)}: {overlap_sentence(overlaps)}" for overlaps, codecs in alike.items()]
+
+
+def overlap_sentence(overlaps: Overlaps) -> str:
+    """What is said of codecs whose clips overlap."""
+    clips, files = overlaps
+    return (
+        f"{clips} of the clips are overlapping stretches of {files} file{'' if files == 1 else 's'}, whose audio "
+        "counts more than once in means. Measure whole clips and stretches of them in run folders of their own."
+    )
 
 
 def _other_clips(group: Group) -> list[str]:

@@ -24,7 +24,8 @@ from codeczoo.benchmarks.errors import BenchmarkError, InvalidRun
 from codeczoo.benchmarks.records import CODING_STEPS, Record, key_of
 from codeczoo.benchmarks.statistics.bootstrap import RESAMPLES, mean_intervals
 from codeczoo.benchmarks.statistics.groups import Ties, ties
-from codeczoo.benchmarks.statistics.sample import ClipKey, clip_key, cluster
+from codeczoo.benchmarks.statistics.sample import ClipKey, clip_key, clusters_of
+from codeczoo.benchmarks.stretches import NO_OVERLAPS, Overlaps, overlapping
 from codeczoo.metrics import Metric, UnknownMetric, metric
 
 from . import bitrate
@@ -82,6 +83,7 @@ class Row:
     fingerprints: int
     """`versions` of the records: more than one means that they were mixed."""
     cells: Mapping[str, Cell]
+    overlaps: Overlaps = NO_OVERLAPS
 
 
 @dataclass(frozen=True)
@@ -282,6 +284,7 @@ def _row(
         n_codebooks=facts.get("n_codebooks") or None,
         fingerprints=versions(records),
         cells=_cells(names, records, keys, known),
+        overlaps=overlapping(records),
     )
 
 
@@ -301,7 +304,7 @@ def _cells(
     identities = [record.get("identities", {}) for record in records]
     under = {id(each): each for each in identities}
     which = np.array([id(each) for each in identities], dtype=np.int64)
-    clusters = tuple(cluster(record) for record in records)
+    clusters = clusters_of(records)
     every = frozenset(keys)
     every = known.setdefault(every, every)
     found: dict[str, Cell] = {}

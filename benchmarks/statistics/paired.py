@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from codeczoo.benchmarks.errors import BenchmarkError
 from codeczoo.benchmarks.records import Record
 
-from .sample import ClipKey, clip_key, cluster, score
+from .sample import ClipKey, clip_key, clusters_of, score
 
 
 class Incomparable(BenchmarkError):
@@ -65,12 +65,12 @@ def side(name: str, records: Sequence[Record], metric: str) -> Side:
     values: dict[ClipKey, float] = {}
     clusters: dict[ClipKey, Hashable] = {}
     identities: set[str] = set()
-    for record in records:
+    for record, drawn_with in zip(records, clusters_of(records), strict=True):
         value = score(record, metric)
         if value is not None:
             key = clip_key(record)
             values[key] = value
-            clusters[key] = cluster(record)
+            clusters[key] = drawn_with
             identities.add(record.get("identities", {}).get(metric, ""))
     return Side(name, values, clusters, frozenset(identities), frozenset(map(clip_key, records)))
 

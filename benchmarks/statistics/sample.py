@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import NamedTuple
 
 from codeczoo.benchmarks.records import Record
+from codeczoo.codecs.clip_names import stretch_of
 
 ClipKey = tuple[str, str, str]
 """(corpus, clip, SHA-256 of the clip)."""
@@ -14,6 +15,13 @@ ClipKey = tuple[str, str, str]
 
 class Passage(NamedTuple):
     """What pieces without a speaker were cut from."""
+
+    corpus: str
+    name: str
+
+
+class File(NamedTuple):
+    """What stretches without a speaker were cut from."""
 
     corpus: str
     name: str
@@ -33,6 +41,44 @@ def cluster(record: Record) -> Hashable:
     if piece is not None:
         return Passage(record.get("corpus", ""), piece["passage"])
     return ("", "", record["clip_sha256"]) if record.get("clip_sha256") else clip_key(record)
+
+
+def clusters_of(records: Sequence[Record]) -> tuple[Hashable, ...]:
+    """`cluster` of each clip; where some of them are stretches, the file takes the place of what was drawn by itself,
+    and files that hold one content are one draw."""
+    own = [cluster(record) for record in records]
+    if not any("#" in record["clip"] and stretch_of(record["clip"])[0] != record["clip"] for record in records):
+        return tuple(own)
+    joined: dict[File, File] = {}
+    of_content: dict[str, File] = {}
+
+    def first(file: File) -> File:
+        while (known := joined.get(file, file)) != file:
+            file = known
+        return file
+
+    for number, record in enumerate(records):
+        if record.get("speaker") is None and record.get("piece") is None:
+            own[number] = file = File(record.get("corpus", ""), stretch_of(record["clip"])[0])
+            if sha256 := record.get("clip_sha256"):
+                known, other = first(of_content.setdefault(sha256, file)), first(file)
+                joined[max(known, other)] = min(known, other)
+    return tuple(first(each) if isinstance(each, File) else each for each in own)
+
+
+def drawn_as(clusters: Iterable[Hashable]) -> str:
+    """What clusters are called, in the singular."""
+    kinds = {type(each) for each in clusters}
+    if kinds == {Passage}:
+        return "passage"
+    if File not in kinds:
+        return "speaker"
+    return "file" if kinds == {File} else "speaker or file"
+
+
+def counted(count: int, word: str) -> str:
+    """`1 speaker`, `2 speakers or files`."""
+    return f"{count} {word}" if count == 1 else f"{count} {' or '.join(f'{each}s' for each in word.split(' or '))}"
 
 
 def score(record: Record, metric: str) -> float | None:

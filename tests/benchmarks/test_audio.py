@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -104,18 +106,49 @@ def test_a_stretch_ends_with_the_file(tmp_path: Path) -> None:
     assert len(audio.read_mono(tmp_path / "a.wav", 0.75)[0]) == 2_000
 
 
-def test_a_clip_is_read_and_hashed_as_its_parts_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "a.flac"
-    soundfile.write(path, noise(8_000, channels=2), 8_000)
-    for clip in (Clip("a", path), Clip("a", path, 0.25, 0.5)):
-        whole = audio.read_clip(clip)
-        with monkeypatch.context() as patch:
-            patch.setattr(audio, "_IN_MEMORY_BYTES", 0)
-            streamed = audio.read_clip(clip)
-        np.testing.assert_array_equal(whole.audio, audio.read_mono(path, clip.start_s, clip.seconds)[0])
-        np.testing.assert_array_equal(whole.audio, streamed.audio)
-        assert whole.info == streamed.info == audio.AudioInfo(8_000, 2, 8_000, "PCM_16")
-        assert whole.sha256 == streamed.sha256 == audio.content_sha256(clip)
+INTERRUPTED = """\
+import os, signal, sys, threading, time
+from pathlib import Path
+import numpy as np
+from codeczoo.benchmarks import audio, corpora
+from codeczoo.benchmarks.errors import InvalidClip
+
+clips = list(corpora.folder(Path(sys.argv[1])))
+expected = {clip.name: audio.clip_samples(clip)[0] for clip in clips}
+outcomes = []
+for attempt in range(60):
+    sent = threading.Event()
+    def interrupt():
+        time.sleep(0.003 + attempt * 0.00017)
+        os.kill(os.getpid(), signal.SIGINT)
+        sent.set()
+    thread = threading.Thread(target=interrupt)
+    outcome = "swallowed"
+    try:
+        thread.start()
+        rounds = 0
+        while rounds < 3:
+            rounds += sent.is_set()
+            for clip in clips:
+                if not np.array_equal(audio.clip_samples(clip)[0], expected[clip.name]):
+                    outcome = "wrong samples"
+    except InvalidClip:
+        outcome = "taken for a damaged file"
+    except KeyboardInterrupt:
+        outcome = "interrupted" if outcome == "swallowed" else outcome
+    thread.join()
+    outcomes.append(outcome)
+print({outcome: outcomes.count(outcome) for outcome in outcomes})
+"""
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])
+def test_an_interrupt_while_files_are_read_is_not_swallowed(tmp_path: Path, suffix: str) -> None:
+    for number in range(8):
+        soundfile.write(tmp_path / f"{number}.{suffix}", noise(2_000, channels=2, seed=number), 16_000)
+    command = [sys.executable, "-c", INTERRUPTED, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert (done.stdout, done.stderr) == ("{'interrupted': 60}\n", "")
 
 
 def test_the_hash_is_that_of_the_bytes_and_of_the_stretch(tmp_path: Path) -> None:
@@ -158,7 +191,7 @@ def test_unusable_files_get_a_sentence(tmp_path: Path, make: Callable[[Path], ob
     for read in (
         lambda: audio.read_mono(path),
         lambda: list(audio.read_blocks(path, block_frames=64)),
-        lambda: audio.read_clip(Clip("a.wav", path)),
+        lambda: audio.clip_samples(Clip("a.wav", path)),
     ):
         with pytest.raises(InvalidClip, match=sentence) as caught:
             read()

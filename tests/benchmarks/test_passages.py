@@ -242,8 +242,6 @@ def test_pieces_know_their_content(write: Callable[..., Clip]) -> None:
         "0.5s-1", "0.5s-2", "0.5s-3", "0.5s-4", "1s-1", "1s-2",
     ]  # fmt: skip
     soundfile.write(clips[1].path, samples[:100], RATE, "PCM_16")
-    piece = next(clip for clip in passages(corpus_of([write("a", 2.0), write("c", 2.0)]), LENGTHS))
-    assert audio.read_clip(piece).sha256 == audio.content_sha256(piece)
 
 
 def test_a_file_that_has_shrunk_since_costs_its_pieces(write: Callable[..., Clip]) -> None:

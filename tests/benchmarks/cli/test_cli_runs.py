@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -186,3 +191,36 @@ def test_a_probe_prints_its_table_and_continues(codeczoo: Run, tmp_path: Path, d
     assert {path.name for path in (tmp_path / "work" / "run" / "report" / "probes").iterdir()} == {
         "probes.md", "probes.tex", "probes.csv",
     }  # fmt: skip
+
+
+def test_ctrl_c_ends_a_run_and_records_nothing_wrong(tmp_path: Path) -> None:
+    for number in range(60):
+        tone(tmp_path / "clips" / f"{number}.flac", seconds=0.5 + number / 100, channels=2)
+    bench = ["bench", "--codecs", "opus@12kbps", "--metrics", "si_sdr", "stft_distance", "--corpus", "clips"]
+    command = [sys.executable, "-m", "codeczoo.benchmarks.cli", *bench, "--workers", "0", "--no-report", "--out", "run"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    file = tmp_path / "run" / "records.jsonl"
+
+    def recorded() -> int:
+        return file.read_bytes().count(b"\n") if file.is_file() else 0
+
+    for pause_s in (0.0, 0.011):
+        known, deadline = recorded(), time.monotonic() + 60
+        with subprocess.Popen(
+            command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as running:
+            while recorded() == known:
+                assert running.poll() is None, running.communicate()
+                assert time.monotonic() < deadline
+                time.sleep(0.002)
+            time.sleep(pause_s)
+            running.send_signal(signal.SIGINT)
+            _, err = running.communicate(timeout=60)
+        assert running.returncode == 130, err
+        assert "exception" not in err.lower()
+    assert 0 < recorded() < 60
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = {record["clip"]: record for record in records.load(tmp_path / "run")}
+    assert len(found) == 60
+    assert not any(record["failed"] or record["undefined"] for record in found.values())

@@ -121,9 +121,12 @@ def test_clips_without_a_score_and_pieces_of_passages_are_no_speakers(made):
     records = [made.record(codec, f"{clip}", {"stoi": 0.5}) for codec in "ab" for clip in range(4)]
     records += [made.record(codec, f"{clip}", **short) for codec in "ab" for clip in range(4, 7)]
     assert "told apart with 4 clips: the paired test" in said(records)
-    piece = {"passage": "p", "start_s": 0.0}
+    piece = {"length_s": 3.0, "parts": []}
     pieces = [
-        {**made.record(codec, f"{clip}", {"stoi": 0.5}), "piece": {**piece, "passage": f"p{clip % 2}"}}
+        {
+            **made.record(codec, f"{clip}", {"stoi": 0.5}),
+            "piece": {**piece, "passage": f"p{clip % 2}", "offset_s": 3.0 * (clip // 2)},
+        }
         for codec in "ab"
         for clip in range(4)
     ]
