@@ -113,6 +113,8 @@ import numpy as np
 from codeczoo.benchmarks import audio, corpora
 from codeczoo.benchmarks.errors import InvalidClip
 
+# What a shell starts in the background ignores the signal, and so do its children.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 clips = list(corpora.folder(Path(sys.argv[1])))
 expected = {clip.name: audio.clip_samples(clip)[0] for clip in clips}
 outcomes = []
