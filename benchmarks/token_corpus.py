@@ -25,8 +25,9 @@ from codeczoo.metrics.token_entropy import TokenStatistics, partition_utilisatio
 from . import records
 from .errors import BenchmarkError, InvalidRun
 from .records import Record
-from .report.summary import GroupBy, cluster, default_grouping, group_name
+from .report.summary import GroupBy, default_grouping, group_name
 from .run_folder import RunFolder
+from .statistics.sample import clusters_of
 
 _CHUNK = 200
 """Clips that a process counts at a time."""
@@ -132,13 +133,13 @@ def sources(
     clips: dict[tuple[str, str], list[TokenSource]] = {}
     sizes: dict[str, tuple[int, ...]] = {}
     partitions: dict[str, tuple[tuple[str, int, int], ...]] = {}
-    for record in found:
+    for record, drawn_with in zip(found, clusters_of(found), strict=True):
         source = TokenSource(
             folder.token_file(record["codec"], record["corpus"], record["clip"]),
             record["clip_sha256"],
             record["codec_fingerprint"],
             float(record["seconds"]),
-            str(cluster(record)),
+            str(drawn_with),
         )
         group = group_name(record, grouping) if group_of is None else group_of(record)
         clips.setdefault((record["codec"], group), []).append(source)

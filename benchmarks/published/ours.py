@@ -23,7 +23,7 @@ from codeczoo.benchmarks.report.lengths import is_piece, length_of
 from codeczoo.benchmarks.report.probe_summary import summarise as summarise_probes
 from codeczoo.benchmarks.report.summary import Cell, Row, summarise
 from codeczoo.benchmarks.statistics.bootstrap import mean_interval
-from codeczoo.benchmarks.statistics.sample import cluster
+from codeczoo.benchmarks.statistics.sample import clusters_of
 from codeczoo.metrics import names as metric_names
 from codeczoo.metrics.registry import metric
 
@@ -177,7 +177,7 @@ def of_timings(found: Sequence[Record], ours: Ours) -> None:
     for (codec, length), members in timed.items():
         ours.codecs.setdefault(codec, _operating(members[0]))
         values = [record["timing"]["encode_rtf"] + record["timing"]["decode_rtf"] for record in members]
-        interval = mean_interval(values, [cluster(record) for record in members])
+        interval = mean_interval(values, clusters_of(members))
         devices = sorted({str(record["timing"].get("device", "")) for record in members})
         mean = math.fsum(values) / len(values)
         note = f"on {' and '.join(devices)}"

@@ -33,22 +33,20 @@ def clip_key(record: Record) -> ClipKey:
 
 
 def cluster(record: Record) -> Hashable:
-    """What a clip was drawn with: its speaker; where that is not known its passage, if it is a piece of one; else it
-    was drawn by itself, but for clips of one content, which are one draw under several names."""
+    """What a clip was drawn with, as it says itself: its speaker; where that is not known its passage, if it is a piece
+    of one; else it was drawn by itself."""
     if record.get("speaker") is not None:
         return record.get("dataset"), record["speaker"]
     piece = record.get("piece")
-    if piece is not None:
-        return Passage(record.get("corpus", ""), piece["passage"])
-    return ("", "", record["clip_sha256"]) if record.get("clip_sha256") else clip_key(record)
+    return clip_key(record) if piece is None else Passage(record.get("corpus", ""), piece["passage"])
 
 
 def clusters_of(records: Sequence[Record]) -> tuple[Hashable, ...]:
-    """`cluster` of each clip; where some of them are stretches, the file takes the place of what was drawn by itself,
-    and files that hold one content are one draw."""
+    """`cluster` of each clip. But of those that were drawn by themselves, clips of one content are one draw under
+    several names; where some are stretches, so are those of one file, and of files that hold one content."""
     own = [cluster(record) for record in records]
     if not any("#" in record["clip"] and stretch_of(record["clip"])[0] != record["clip"] for record in records):
-        return tuple(own)
+        return tuple(_twins_joined(own, records))
     joined: dict[File, File] = {}
     of_content: dict[str, File] = {}
 
@@ -64,6 +62,15 @@ def clusters_of(records: Sequence[Record]) -> tuple[Hashable, ...]:
                 known, other = first(of_content.setdefault(sha256, file)), first(file)
                 joined[max(known, other)] = min(known, other)
     return tuple(first(each) if isinstance(each, File) else each for each in own)
+
+
+def _twins_joined(clusters: Sequence[Hashable], records: Sequence[Record]) -> list[Hashable]:
+    keys = [clip_key(record) for record in records]
+    alone = [key for key, own in zip(keys, clusters, strict=True) if own == key and key[2]]
+    first: dict[str, ClipKey] = {}
+    for key in sorted(alone, reverse=True):
+        first[key[2]] = key
+    return [first.get(key[2], own) if own == key else own for key, own in zip(keys, clusters, strict=True)]
 
 
 def drawn_as(clusters: Iterable[Hashable]) -> str:
