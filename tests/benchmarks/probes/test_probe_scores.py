@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from itertools import pairwise
 
 import numpy as np
@@ -173,10 +172,7 @@ def test_the_published_procedure_is_torchs_own_layer_optimiser_and_schedule(mult
     assert not np.allclose(found, test.features @ first[:, :4].numpy().T + first[:, 4].numpy(), atol=1e-3)
 
 
-def test_a_probe_of_the_size_of_esc_50_takes_seconds() -> None:
+def test_a_probe_of_the_size_of_esc_50_is_far_above_chance() -> None:
     train, validation, test = sets(2000, 512, 50, 0.15)
-    began = time.process_time()
     answers = linear.probe(train, validation, test, multi_label=False)
-    seconds = time.process_time() - began
-    assert seconds < 10
     assert np.mean(answers.scores.argmax(axis=1) == test.classes()) > 0.2
