@@ -127,6 +127,11 @@ class RunFolder:
         digest = _digest(key)
         self._offsets[digest] = (*self._offsets.get(digest, ()), offset)
 
+    @property
+    def empty(self) -> bool:
+        """Whether it holds no record."""
+        return not self._offsets
+
     def find(self, key: Key) -> Record | None:
         """What is known of a (codec, corpus, clip), all its lines merged."""
         lines = [self._read(offset) for offset in self._offsets.get(_digest(key), ())]
